@@ -1,0 +1,257 @@
+"""The engine's own steps: a closed union, one small verb each, one engine call or one wait each. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trimtab.model.keys import ResourceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A container that is there already, by id."""
+
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedBy:
+    """The container that another node of the plan creates; its output "id"."""
+
+    node: int
+
+
+ContainerRef = Existing | CreatedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage:
+    """Fetch ``ref``; outputs "image_id"."""
+
+    ref: str
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage:
+    """Build ``ref`` from ``StepContext.builds[ref]``; outputs "image_id"."""
+
+    ref: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateNetwork:
+    """Create a network; an existing one of ours with the same digest label is success. Outputs "id"."""
+
+    name: str
+    spec: Mapping[str, object]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNetwork:
+    """Remove a network of ours; not found is success, endpoints in it are a Conflict."""
+
+    handle: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume:
+    """Create a volume; an existing one of ours is success. Outputs "name"."""
+
+    name: str
+    spec: Mapping[str, object]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContent:
+    """Create a content volume and fill it with ``StepContext.contents[name]``, all or nothing."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveContent:
+    """Remove a content volume that nothing uses any more; in use or not found is success."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContainer:
+    """Create (not start) a container and attach every network. Outputs "id".
+
+    ``spec`` is a container Resource's spec (Config, HostConfig, Mounts, Networks; Secrets inside), ``labels`` all labels.
+    An existing container of that name with the same labels is success.
+    """
+
+    key: ResourceKey
+    name: str
+    spec: Mapping[str, object]
+    labels: Mapping[str, str]
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartContainer:
+    """Start it; already running is success."""
+
+    container: ContainerRef
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpauseContainer:
+    """Unpause it; not paused is success."""
+
+    container: ContainerRef
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopContainer:
+    """Stop it (``pre_stop`` hooks first); stopped or gone is success. ``grace_s`` None: the engine's or the container's own."""
+
+    container: ContainerRef
+    name: str
+    grace_s: int | None = None
+    pre_stop: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartContainer:
+    """Restart it."""
+
+    container: ContainerRef
+    name: str
+    grace_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveContainer:
+    """Remove a stopped container of ours, never its volumes; gone or 'removal in progress' that ends is success."""
+
+    container: ContainerRef
+    name: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameContainer:
+    """Give it its final name; the same name already is success."""
+
+    container: ContainerRef
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateContainer:
+    """Change resources or restart policy in place (``POST /containers/{id}/update``); ``host_config`` holds just these fields."""
+
+    container: ContainerRef
+    name: str
+    host_config: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectNetwork:
+    """Attach to a network with this endpoint configuration; attached already is success."""
+
+    container: ContainerRef
+    name: str
+    network: str
+    endpoint: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisconnectNetwork:
+    """Detach from a network; not attached is success."""
+
+    container: ContainerRef
+    name: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecHook:
+    """Run a ``post_start`` command inside; a non-zero exit fails the step."""
+
+    container: ContainerRef
+    name: str
+    hook: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitRunning:
+    """Still running ``settle_s`` seconds after its start (no health check). An exit fails with its last log lines."""
+
+    container: ContainerRef
+    name: str
+    settle_s: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitHealthy:
+    """Health check says healthy. Unhealthy, an exit or the deadline fails with the probe's output and last log lines."""
+
+    container: ContainerRef
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitCompleted:
+    """Exited with 0. Another exit code fails with its last log lines."""
+
+    container: ContainerRef
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardContainer:
+    """Undo: stop and remove a new container that failed (nothing when it was never created)."""
+
+    container: ContainerRef
+    name: str
+    grace_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreContainer:
+    """Undo of a stop-first replacement: discard ``replacement``, give the old one its name and networks back, start it."""
+
+    container: Existing
+    name: str
+    replacement: ContainerRef
+    grace_s: int | None = None
+
+
+EngineStep = (
+    PullImage
+    | BuildImage
+    | CreateNetwork
+    | RemoveNetwork
+    | CreateVolume
+    | CreateContent
+    | RemoveContent
+    | CreateContainer
+    | StartContainer
+    | UnpauseContainer
+    | StopContainer
+    | RestartContainer
+    | RemoveContainer
+    | RenameContainer
+    | UpdateContainer
+    | ConnectNetwork
+    | DisconnectNetwork
+    | ExecHook
+    | AwaitRunning
+    | AwaitHealthy
+    | AwaitCompleted
+    | DiscardContainer
+    | RestoreContainer
+)

@@ -1,0 +1,119 @@
+"""An application as its manifests describe it, resolved: defaults filled in, files merged, variables replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trimtab.model.diagnostics import Origin
+from trimtab.model.keys import AppKey
+
+# A place inside a compose model: ("services", "api", "ports", 0).
+Pointer = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeProject:
+    """A compose model in the long form that ``docker compose config`` prints.
+
+    Paths (``build.context``, bind sources of the repository, ``file:`` of configs and secrets)
+    are repository-relative POSIX paths that start with "./"; absolute ones are the engine's host's.
+    Only enabled services (profiles) are listed. ``origins`` maps pointers, coarse to fine, to places.
+    ``environment`` holds the variables that interpolation saw.
+    """
+
+    name: str
+    services: Mapping[str, Mapping[str, object]]
+    networks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    volumes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    configs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    extensions: Mapping[str, object] = field(default_factory=dict)
+    origins: Mapping[Pointer, Origin] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def origin(self, *pointer: str | int) -> Origin | None:
+        """The place of ``pointer``, or of its nearest ancestor that is known."""
+        for end in range(len(pointer), -1, -1):
+            if (found := self.origins.get(pointer[:end])) is not None:
+                return found
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRef:
+    """Where an application's files are, when not beside its manifest."""
+
+    repo_url: str
+    target_revision: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Seconds between tries: ``duration_s`` times ``factor`` for each try, at most ``max_duration_s``."""
+
+    duration_s: float = 5.0
+    factor: float = 2.0
+    max_duration_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPolicy:
+    """How an application follows Git; names as in Argo CD. ``retry_limit`` -1 is without end."""
+
+    automated: bool = True
+    prune: bool = True
+    self_heal: bool = True
+    allow_empty: bool = False
+    retry_limit: int = -1
+    backoff: Backoff = Backoff()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspend:
+    """A deliberate stop: nothing is changed while ``enabled`` and before ``until``."""
+
+    enabled: bool = False
+    reason: str = ""
+    until: datetime | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreDifference:
+    """Fields of some objects that are not ours to repair, as JSON pointers into ``docker inspect``'s shape."""
+
+    kind: str
+    name: str = ""
+    json_pointers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A rename that keeps the data."""
+
+    kind: str
+    from_name: str
+    to_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """One deployable unit; ``origin`` is where it is declared (a file and the document's line)."""
+
+    key: AppKey
+    origin: Origin
+    compose: ComposeProject
+    project: str = "default"
+    source: SourceRef | None = None
+    destination: str = "local"
+    sync_policy: SyncPolicy = SyncPolicy()
+    rollback_on_failure: bool = True
+    depends_on: tuple[AppKey, ...] = ()
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    timeout_s: float = 600.0
+    suspend: Suspend = Suspend()
+    moved: tuple[Moved, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)

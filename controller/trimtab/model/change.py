@@ -1,0 +1,107 @@
+"""One intended difference: the verb, the object, why, which fields, how much it disturbs, what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from trimtab.model.desired import Resource
+from trimtab.model.diagnostics import Origin
+from trimtab.model.keys import ResourceKey
+from trimtab.model.observed import Live
+
+
+class Verb(StrEnum):
+    """What will happen to an object. KEEP: nothing, although one might expect something."""
+
+    BUILD = "build"
+    PULL = "pull"
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "remove"
+    KEEP = "keep"
+
+
+class Reason(StrEnum):
+    """Why; it reaches metrics and JSON, so these words are stable."""
+
+    NEW = "new"
+    MISSING = "missing"
+    SPEC_CHANGED = "spec-changed"
+    DRIFT = "drift"
+    STOPPED = "stopped"
+    IMAGE_CHANGED = "image-changed"
+    IMAGE_ABSENT = "image-absent"
+    SOURCES_CHANGED = "sources-changed"
+    PARENT_REPLACED = "parent-replaced"
+    DEPENDENCY_REPLACED = "dependency-replaced"
+    NETWORK_REPLACED = "network-replaced"
+    UNFINISHED = "unfinished"
+    DUPLICATE = "duplicate"
+    NOT_IN_GIT = "not-in-git"
+    SCALED_DOWN = "scaled-down"
+    UNUSED = "unused"
+    PROTECTED = "protected"
+    IMMUTABLE_DATA = "immutable-data"
+    NAME_TAKEN = "name-taken"
+    IGNORED = "ignored"
+
+
+class Disruption(IntEnum):
+    """How much a change disturbs what runs; ordered."""
+
+    NONE = 0
+    ROLLING = 1
+    RESTART = 2
+    REPLACE = 3
+
+
+class Order(StrEnum):
+    """How a container is replaced; Swarm's words."""
+
+    START_FIRST = "start-first"
+    STOP_FIRST = "stop-first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field: ``path`` is a JSON pointer, ``attribute`` the manifest's word for it.
+
+    Values are JSON-like and already safe to show: a secret is its ``Secret`` repr as text.
+    ``unit``: "bytes", "ns", "cpus" or "" tells a renderer how to print. ``in_place``: the engine can change it live.
+    """
+
+    path: str
+    attribute: str
+    before: object
+    after: object
+    in_place: bool = False
+    sensitive: bool = False
+    unit: str = ""
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object's part of a plan. ``detail`` is a sentence fragment for people; ``extras`` are surplus live objects."""
+
+    verb: Verb
+    key: ResourceKey
+    name: str
+    reason: Reason
+    detail: str = ""
+    before: Live | None = None
+    after: Resource | None = None
+    extras: tuple[Live, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
+    disruption: Disruption = Disruption.NONE
+    order: Order | None = None
+    order_reason: str = ""
+    loses_data: bool = False
+    origin: Origin | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether carrying it out touches the engine."""
+        return self.verb is not Verb.KEEP
