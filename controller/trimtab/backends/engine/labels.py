@@ -1,0 +1,106 @@
+"""The labels on every object of ours, and how they prove that an object is ours.
+
+Labels can be copied, and an image's ``LABEL``s are inherited by its containers, so labels alone
+prove nothing. The ``seal`` is a keyed digest over the identity labels, and it counts only on an
+object that carries the name which we would give it: names are unique on an engine, so a copy of
+our labels on another container is somebody else's. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from trimtab.model.keys import AppKey, Kind, ResourceKey
+from trimtab.plan.canonical import canonical_json, fingerprint
+
+PREFIX = "trimtab.dev/"
+INSTALLATION = PREFIX + "installation"
+APP = PREFIX + "app"
+NAMESPACE = PREFIX + "namespace"
+KIND = PREFIX + "kind"
+NAME = PREFIX + "name"
+REPLICA = PREFIX + "replica"
+DIGEST = PREFIX + "digest"
+REVISION = PREFIX + "revision"
+OBJECT = PREFIX + "object"
+SEAL = PREFIX + "seal"
+
+COMPOSE_PREFIX = "com.docker.compose."
+
+# Replacements are created under the final name plus this suffix, then renamed.
+STAGING_SUFFIX = re.compile(r"-[0-9a-f]{8}$")
+
+
+def staging_name(name: str, digest: str) -> str:
+    """The name under which a replacement waits until it has proved itself."""
+    return f"{name}-{digest[:8]}"
+
+
+def _seal(labels: Mapping[str, str], seal_key: bytes) -> str:
+    identity = {key: value for key, value in labels.items() if key.startswith(PREFIX) and key not in {SEAL, REVISION}}
+    return fingerprint(seal_key, canonical_json(identity))
+
+
+def labels_for(  # noqa: PLR0913 - each is one fact of the object's identity
+    key: ResourceKey, *, name: str, digest: str, revision: str, installation: str, seal_key: bytes
+) -> dict[str, str]:
+    """Every label of one object but the user's own. ``name`` is its final engine name."""
+    labels = {
+        INSTALLATION: installation,
+        APP: key.app.name,
+        NAMESPACE: key.app.namespace,
+        KIND: key.kind.value,
+        NAME: key.name,
+        REPLICA: str(key.replica),
+        OBJECT: name,
+        DIGEST: digest,
+    }
+    labels[SEAL] = _seal(labels, seal_key)
+    labels[REVISION] = revision
+    project = key.app.project
+    match key.kind:
+        case Kind.CONTAINER:
+            labels |= {
+                COMPOSE_PREFIX + "project": project,
+                COMPOSE_PREFIX + "service": key.name,
+                COMPOSE_PREFIX + "container-number": str(key.replica),
+                COMPOSE_PREFIX + "oneoff": "False",
+                COMPOSE_PREFIX + "config-hash": digest,
+                # compose ls reads these two; there is no file on any disk to name.
+                COMPOSE_PREFIX + "project.config_files": "",
+                COMPOSE_PREFIX + "project.working_dir": "",
+                COMPOSE_PREFIX + "version": "2.0.0",
+            }
+        case Kind.NETWORK:
+            labels |= {COMPOSE_PREFIX + "project": project, COMPOSE_PREFIX + "network": key.name}
+        case Kind.VOLUME:
+            labels |= {COMPOSE_PREFIX + "project": project, COMPOSE_PREFIX + "volume": key.name}
+        case Kind.CONTENT | Kind.IMAGE:
+            pass
+    return labels
+
+
+def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installation: str) -> ResourceKey | None:
+    """Whose object it is: its key if labels, seal and name agree that it is ours, else None."""
+    if labels.get(INSTALLATION) != installation:
+        return None
+    seal = labels.get(SEAL, "")
+    # The image's own trimtab.dev labels (provenance) are inherited; they are not part of the identity.
+    ours = {key: labels[key] for key in (INSTALLATION, APP, NAMESPACE, KIND, NAME, REPLICA, OBJECT, DIGEST) if key in labels}
+    if not seal or seal != _seal(ours, seal_key):
+        return None
+    final = ours.get(OBJECT, "")
+    if name != final and STAGING_SUFFIX.sub("", name) != final:
+        return None
+    try:
+        kind = Kind(ours[KIND])
+        replica = int(ours[REPLICA])
+    except (KeyError, ValueError):
+        return None
+    return ResourceKey(AppKey(ours[NAMESPACE], ours[APP]), kind, ours[NAME], replica)
+
+
+def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that are neither ours nor Compose's bookkeeping, by name."""
+    return {key: labels[key] for key in sorted(labels) if not key.startswith((PREFIX, COMPOSE_PREFIX))}
