@@ -8,7 +8,6 @@ our labels on another container is somebody else's. Pure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from trimtab.model.keys import AppKey, Kind, ResourceKey
@@ -28,12 +27,9 @@ SEAL = PREFIX + "seal"
 
 COMPOSE_PREFIX = "com.docker.compose."
 
-# Replacements are created under the final name plus this suffix, then renamed.
-STAGING_SUFFIX = re.compile(r"-[0-9a-f]{8}$")
-
 
 def staging_name(name: str, digest: str) -> str:
-    """The name under which a replacement waits until it has proved itself."""
+    """The name under which a replacement waits until it has proved itself; then it is renamed."""
     return f"{name}-{digest[:8]}"
 
 
@@ -91,7 +87,7 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
     if not seal or seal != _seal(ours, seal_key):
         return None
     final = ours.get(OBJECT, "")
-    if name != final and STAGING_SUFFIX.sub("", name) != final:
+    if name not in {final, staging_name(final, ours.get(DIGEST, ""))}:
         return None
     try:
         kind = Kind(ours[KIND])
