@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# The virtual environment .venv, from the lock files; sourced from the project's root after common.sh.
+
+# find_python: print a Python that is new enough, or stop with what to do.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.14; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "Python 3.11 or newer is needed. Install it (Debian 12, Ubuntu 24.04 and newer: apt install python3" \
+        "python3-venv), or name one: PYTHON=/path/to/python3 $0"
+}
+
+# make_venv: an empty .venv, where there is none that works.
+make_venv() {
+    .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
+    local python
+    if ! command -v python3 >/dev/null && [ -z "${PYTHON:-}" ]; then need_command python3 python3; fi
+    python=$(find_python)
+    # Debian ships venv without ensurepip; the package that has it is named after the minor version, or python3-venv.
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        local package
+        package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        apt_install "$python cannot make virtual environments yet" "$package" ||
+            die "$python cannot make virtual environments (no ensurepip). On Debian and Ubuntu: apt install $package"
+    fi
+    say "making .venv with $("$python" --version)"
+    # Only what this script made is replaced: a .venv that no longer runs (moved, or its Python is gone).
+    rm -rf .venv
+    "$python" -m venv .venv
+}
+
+# ensure_venv run|test: .venv with the locked packages of requirements/NAME.txt and this project, editable.
+# Installs again only when the lock or pyproject.toml changed; `test` contains `run`.
+ensure_venv() {
+    local lock=requirements/$1.txt build=requirements/build.txt stamp=.venv/.trimtab-$1 wanted
+    # Two scripts at once (up in one terminal, test in another) must not install over each other.
+    exec 8>.venv.lock
+    flock 8
+    make_venv
+    wanted=$(cat requirements/run.txt "$lock" "$build" pyproject.toml | sha256sum | cut -d' ' -f1)
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        say "installing the packages of $lock into .venv"
+        rm -f "$stamp"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --requirement "$lock" --requirement "$build" ||
+            die "the packages of $lock could not be installed, see above"
+        # The build backend is in the lock too: without isolation pip fetches nothing that has no hash.
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+            --editable . ||
+            die "the project itself could not be installed, see above"
+        printf '%s\n' "$wanted" >"$stamp"
+    fi
+    exec 8>&-
+}
