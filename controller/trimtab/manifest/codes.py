@@ -106,3 +106,42 @@ class Code(StrEnum):
     UNKNOWN_MODEL = "TT1245", "a model that is referred to does not exist"
     NOT_BUILDABLE = "TT1246", "a build context names a service that is not built"
     DEPENDENCY_CYCLE = "TT1250", "services depend on each other in a circle"
+
+    # --- our kinds
+    UNKNOWN_API_VERSION = "TT1500", "a document of our group has a version that is not known"
+    UNKNOWN_KIND = "TT1501", "a document of our group has a kind that is not known"
+    UNKNOWN_FIELD = "TT1502", "a document has a field that its kind does not have"
+    MISSING_FIELD = "TT1503", "a document lacks a field that its kind requires"
+    BAD_FIELD = "TT1504", "a field has a value that it cannot have"
+    STATUS_IN_FILE = "TT1505", "a file has a `status`, which only the controller writes"
+    UNSUPPORTED_SETTING = "TT1506", "a setting is understood but not carried out by this version"
+    UNSUPPORTED_FUNCTION = "TT1507", "functions and static files of a zerverless application are not run"
+    NOTHING_TO_RUN = "TT1508", "an application has neither compose files nor services"
+    BAD_MOVE = "TT1509", "a `moved` entry does not fit the application's objects"
+
+    # --- discovery
+    PATH_NOT_FOUND = "TT1520", "the path to load is not in the repository"
+    DUPLICATE_APPLICATION = "TT1521", "two applications have the same name"
+    SEVERAL_COMPOSE_FILES = "TT1522", "a directory has several default compose files; the first is used"
+    BAD_APPLICATION_NAME = "TT1523", "no application name can be made from a directory's or a project's name"
+    HELD_BY_UNREADABLE = "TT1524", "a compose file may belong to a manifest that cannot be read"
+    LINK_NOT_FOLLOWED = "TT1525", "a symbolic link leads out of what is loaded"
+    SUBMODULE_NOT_READ = "TT1526", "a submodule is not read"
+    LFS_POINTER = "TT1527", "a manifest is kept in Git LFS and its content is not here"
+    DUPLICATE_DESTINATION = "TT1528", "two destinations have the same name, or the built-in one's"
+
+    # --- patches
+    PATCH_TARGET = "TT1540", "a patch names an object that the application does not have"
+    PATCH_FAILED = "TT1541", "an operation of a patch cannot be carried out"
+
+    # --- across applications
+    UNKNOWN_DEPENDENCY = "TT1600", "an application depends on one that does not exist"
+    APPLICATION_CYCLE = "TT1601", "applications depend on each other in a circle"
+    PORT_TAKEN = "TT1602", "another application publishes the same port"
+    CONTAINER_NAME_TAKEN = "TT1603", "another application has a container of the same name"
+    OBJECT_NAME_TAKEN = "TT1604", "another application makes a network or volume of the same name"
+    PROJECT_TAKEN = "TT1605", "two applications name their objects with the same prefix"
+    UNKNOWN_DESTINATION = "TT1606", "an application names a destination that does not exist"
+
+    # --- us
+    LOADER_DEFECT = "TT1799", "a defect of Trimtab stopped one application from being loaded"
