@@ -23,7 +23,7 @@ DOCKERFILE = """\
 FROM scratch
 ADD rootfs.tar /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-LABEL org.opencontainers.image.description="Debian's busybox-static; built by Trimtab's scripts, as no registry was there" \\
+LABEL org.opencontainers.image.description="Debian's busybox-static, built by Trimtab's scripts" \\
       dev.trimtab.scripts.base="1"
 CMD ["sh"]
 """
@@ -68,7 +68,9 @@ def root_file_system(busybox: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
 
-        def add(name: str, *, kind: bytes = tarfile.REGTYPE, mode: int = 0o755, raw: bytes = b"", link: str = "") -> None:
+        def add(
+            name: str, *, kind: bytes = tarfile.REGTYPE, mode: int = 0o755, raw: bytes = b"", link: str = ""
+        ) -> None:
             info = tarfile.TarInfo(name)
             info.type, info.mode, info.size, info.linkname = kind, mode, len(raw), link
             tar.addfile(info, io.BytesIO(raw))
@@ -76,11 +78,11 @@ def root_file_system(busybox: Path) -> bytes:
         for folder in ("bin", "sbin", "etc", "root", "usr", "usr/bin", "usr/sbin", "var", "var/www"):
             add(folder, kind=tarfile.DIRTYPE)
         add("tmp", kind=tarfile.DIRTYPE, mode=0o1777)
-        add("bin/busybox", raw=busybox.read_bytes())
+        add("bin/busybox", busybox.read_bytes())
         for applet in sorted({*listed.stdout.split(), "bin/sh"} - {"bin/busybox"}):
             add(applet, kind=tarfile.SYMTYPE, mode=0o777, link="/bin/busybox")
-        add("etc/passwd", mode=0o644, raw=b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
-        add("etc/group", mode=0o644, raw=b"root:x:0:\nnogroup:x:65534:\n")
+        add("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", mode=0o644)
+        add("etc/group", b"root:x:0:\nnogroup:x:65534:\n", mode=0o644)
     return buffer.getvalue()
 
 

@@ -48,9 +48,8 @@ start_engine() {
     if process_is /var/run/docker.pid dockerd && wait_for_engine 60; then return; fi
     if [ -d /run/systemd/system ]; then
         say "starting the Docker engine (systemctl start docker)"
-        systemctl start docker && wait_for_engine 60 ||
-            die "the Docker engine did not start; see: journalctl -u docker -n 30"
-        return
+        if systemctl start docker && wait_for_engine 60; then return; fi
+        die "the Docker engine did not start; see: journalctl -u docker -n 30"
     fi
     sweep_leftovers
     say "starting the Docker engine (dockerd, detached; its log is $ENGINE_LOG)"

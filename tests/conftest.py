@@ -1,0 +1,76 @@
+"""Fixtures of all tests: a Docker engine shared with others, Git repositories, the same Hypothesis everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import docker
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import engine
+from tests.support.engine import EngineScope, engine_scope
+from tests.support.gitrepo import GitRepo, make_git_hermetic
+
+# No deadline: two busy cores make any time per example a coin toss. CI is repeatable, a developer's run explores.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything of Trimtab is imported: no settings of this machine or its user reach the tests."""
+    make_git_hermetic()
+    for name in [name for name in os.environ if name.startswith("TRIMTAB_")]:
+        del os.environ[name]
+
+
+def _give_up(reason: str) -> NoReturn:
+    if os.environ.get("REQUIRE_DOCKER") == "1":
+        pytest.fail(f"{reason} (REQUIRE_DOCKER=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine_url() -> str:
+    """The address of a Docker engine that answers and has the base image; else skip, or fail if one is required."""
+    url = engine.engine_url()
+    if (reason := engine.why_no_engine(url)) is not None:
+        _give_up(reason)
+    with contextlib.closing(engine.connect(url)) as api:
+        try:
+            api.inspect_image(engine.BASE_IMAGE)
+        except docker.errors.ImageNotFound:
+            _give_up(f"the engine has no image {engine.BASE_IMAGE}; scripts/test makes it")
+    return url
+
+
+@pytest.fixture(scope="session")
+def docker_api(engine_url: str) -> Iterator[docker.APIClient]:
+    """One client of the engine for all tests; not for use from several threads at once."""
+    with contextlib.closing(engine.connect(engine_url)) as api:
+        yield api
+
+
+@pytest.fixture
+def scope(docker_api: docker.APIClient) -> Iterator[EngineScope]:
+    """This test's own names and labels on the engine; all that carries them is removed afterwards."""
+    with engine_scope(docker_api) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_scope(docker_api: docker.APIClient) -> Iterator[EngineScope]:
+    """As ``scope``, shared by the tests of one file: starting containers is what takes the time."""
+    with engine_scope(docker_api) as made:
+        yield made
+
+
+@pytest.fixture
+def git_repo(tmp_path: Path) -> GitRepo:
+    """An empty work clone on main and its bare remote."""
+    return GitRepo.create(tmp_path)

@@ -1,0 +1,1 @@
+"""What tests share: a Docker engine with a broom, Git repositories."""
