@@ -1,0 +1,93 @@
+"""Process limits, block devices' limits and device requests (GPUs).
+
+Source: Compose Specification, 05-services.md "ulimits", "blkio_config", "devices", "gpus" and deploy.md "devices".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trimtab.manifest.codes import Code
+from trimtab.manifest.compose.keyvalues import KeyValues
+from trimtab.manifest.compose.scalars import INTEGER, PLAIN, SIZE, Count
+from trimtab.manifest.compose.shapes import Field, Items, Record, Report, Shape, Values, is_reset, mapping, sequence, text
+from trimtab.manifest.nodes import MappingNode, Node, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEVICE_PARTS = 3
+
+
+class Ulimit(Record):
+    """One limit for both, or a soft and a hard one."""
+
+    def __init__(self) -> None:
+        super().__init__({"soft": INTEGER, "hard": INTEGER})
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        if is_reset(node) or isinstance(node, MappingNode):
+            return super().read(node, where, report)
+        return INTEGER.read(node, where, report)
+
+
+def _device(node: Node, where: str, report: Report) -> Node:
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return node
+    parts = node.value.split(":")
+    if len(parts) > _DEVICE_PARTS:
+        message = f"{where} is '{node.value}', which has too many colons"
+        report.error(Code.BAD_DEVICE, message, node, "write it as SOURCE[:TARGET[:PERMISSIONS]], or use the long form")
+        return node
+    source = parts[0]
+    target = (parts[1] if len(parts) > 1 else "") or source
+    permissions = parts[2] if len(parts) == _DEVICE_PARTS else "rwm"
+    pairs = {"source": source, "target": target, "permissions": permissions}
+    return mapping({name: text(value, node) for name, value in pairs.items()}, node)
+
+
+def _any_device(node: MappingNode) -> Mapping[str, Node]:
+    if "count" in node.items or "device_ids" in node.items:
+        return {}
+    return {"count": text(-1, node)}
+
+
+class Gpus(Items):
+    """Device requests; "all" asks for every GPU."""
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        if isinstance(node, Scalar) and node.value == "all" and not is_reset(node):
+            node = sequence((mapping({"count": text(-1, node)}, text(None, node)),), node)
+        return super().read(node, where, report)
+
+
+_REQUEST = Record(
+    {
+        "capabilities": PLAIN,
+        "driver": PLAIN,
+        "count": Count(),
+        "device_ids": PLAIN,
+        "options": KeyValues(bare=""),
+    },
+    defaults=_any_device,
+)
+_RATES = Items(Record({"path": PLAIN, "rate": SIZE}, renames={"path": "Path", "rate": "Rate"}))
+_WEIGHTS = Items(Record({"path": PLAIN, "weight": INTEGER}, renames={"path": "Path", "weight": "Weight"}))
+
+DEVICE: Shape = Record({"source": PLAIN, "target": PLAIN, "permissions": PLAIN}, short=_device)
+DEVICE_REQUESTS = Items(_REQUEST)
+GPUS = Gpus(_REQUEST)
+ULIMITS = Values(Ulimit())
+BLKIO = Record(
+    {
+        "weight": INTEGER,
+        "weight_device": _WEIGHTS,
+        "device_read_bps": _RATES,
+        "device_read_iops": _RATES,
+        "device_write_bps": _RATES,
+        "device_write_iops": _RATES,
+    }
+)
+GENERIC_RESOURCES = Items(
+    Record({"discrete_resource_spec": Record({"kind": Field(PLAIN, keep=True), "value": Field(INTEGER, keep=True)})})
+)

@@ -1,0 +1,238 @@
+"""Shapes: how one kind of compose value is read, completed and printed.
+
+A shape has three uses. ``read`` turns every way of writing a value into the long form and keeps
+what it does not understand as it is, for the schema check to report: a partial file stays usable.
+``complete`` runs after all files are merged: it fills in attribute defaults and leaves out values
+that mean "not set", as ``docker compose config`` does. ``document`` makes the printed form.
+Nodes tagged ``!reset`` are never touched; other tags survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
+from trimtab.model.diagnostics import Diagnostic, Origin, Severity
+
+if TYPE_CHECKING:
+    from trimtab.manifest.codes import Code
+
+EXTENSION_PREFIX = "x-"
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects what is wrong while a file is read."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(self, code: Code, message: str, node: Node, hint: str = "") -> None:
+        """Add an error at a node."""
+        self._add(Severity.ERROR, code, message, node, hint)
+
+    def warning(self, code: Code, message: str, node: Node, hint: str = "") -> None:
+        """Add a warning at a node."""
+        self._add(Severity.WARNING, code, message, node, hint)
+
+    def _add(self, severity: Severity, code: Code, message: str, node: Node, hint: str) -> None:
+        length = node.length if isinstance(node, Scalar) else 1
+        self.diagnostics.append(
+            Diagnostic(severity=severity, code=code, message=message, origin=node.origin, hint=hint, length=length)
+        )
+
+
+class Shape:
+    """A value that is taken as it is: text, or anything the schema check judges."""
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        """The long form of ``node``, which stands at ``where``, such as "services.web.ports"."""
+        return node
+
+    def complete(self, node: Node) -> Node:
+        """``node`` after merging, with defaults filled in and unset values left out."""
+        return node
+
+    def document(self, value: object) -> object:
+        """The printed form of a plain value."""
+        return value
+
+    def is_unset(self, node: Node) -> bool:
+        """Whether the value means the same as a missing one."""
+        match node:
+            case Scalar():
+                return node.value is None or node.value == "" or (not isinstance(node.value, str) and node.value == 0)
+            case SequenceNode() | MappingNode():
+                return not node.items
+
+
+def is_reset(node: Node) -> bool:
+    """Whether ``!reset`` removes this value when files are merged."""
+    return node.tag == "!reset"
+
+
+def text(value: str | float | bool | None, at: Node) -> Scalar:
+    """A scalar that takes its place from ``at``."""
+    return Scalar(value=value, origin=at.origin, length=at.length if isinstance(at, Scalar) else 1)
+
+
+def mapping(items: Mapping[str, Node], at: Node, *, keys: Mapping[str, Origin] | None = None) -> MappingNode:
+    """A mapping that takes its place and its tag from ``at``."""
+    return MappingNode(items=items, origin=at.origin, key_origins=keys or {}, tag=at.tag)
+
+
+def sequence(items: Sequence[Node], at: Node) -> SequenceNode:
+    """A list that takes its place and its tag from ``at``."""
+    return SequenceNode(items=tuple(items), origin=at.origin, tag=at.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An attribute of a record; ``keep`` tells a value of zero, false or nothing from a missing one."""
+
+    shape: Shape
+    keep: bool = False
+
+
+class Record(Shape):
+    """A mapping with known attributes; ``x-`` attributes are kept, but not printed.
+
+    ``always`` are attributes that become ``{}`` when they are missing, ``defaults`` others that are
+    filled in once files are merged; ``nulls`` are printed as null when they are missing.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Shape | Field],
+        *,
+        always: Sequence[str] = (),
+        defaults: Callable[[MappingNode], Mapping[str, Node]] | None = None,
+        short: Callable[[Node, str, Report], Node] | None = None,
+        renames: Mapping[str, str] | None = None,
+        nulls: Sequence[str] = (),
+    ) -> None:
+        self.fields = {name: item if isinstance(item, Field) else Field(item) for name, item in fields.items()}
+        self.always = tuple(always)
+        self.defaults = defaults
+        self.short = short
+        self.renames = renames or {}
+        self.nulls = tuple(nulls)
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        if is_reset(node):
+            return node
+        if not isinstance(node, MappingNode):
+            long = self.short(node, where, report) if self.short else node
+            return self.read(long, where, report) if isinstance(long, MappingNode) else node
+        items = {
+            name: self.fields[name].shape.read(item, f"{where}.{name}", report) if name in self.fields else item
+            for name, item in node.items.items()
+        }
+        return replace(node, items=items)
+
+    def complete(self, node: Node) -> Node:
+        if not isinstance(node, MappingNode):
+            return node
+        items: dict[str, Node] = {}
+        filled = {**node.items}
+        for name, default in (self.defaults(node) if self.defaults else {}).items():
+            filled.setdefault(name, default)
+        for name in self.always:
+            filled.setdefault(name, MappingNode(items={}, origin=node.origin))
+        for name, item in filled.items():
+            entry = self.fields.get(name)
+            if entry is None:
+                items[name] = item
+                continue
+            done = entry.shape.complete(item)
+            missing = isinstance(done, Scalar) and done.value is None
+            if missing or (not entry.keep and entry.shape.is_unset(done)):
+                continue
+            items[name] = done
+        return replace(node, items=items)
+
+    def document(self, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        printed: dict[str, object] = dict.fromkeys(self.nulls)
+        printed |= {
+            self.renames.get(name, name): self.fields[name].shape.document(item) if name in self.fields else item
+            for name, item in value.items()
+            if not name.startswith(EXTENSION_PREFIX)
+        }
+        return printed
+
+    def is_unset(self, node: Node) -> bool:
+        # An empty record is printed: `healthcheck: {}`.
+        return not isinstance(node, MappingNode) and super().is_unset(node)
+
+
+class Items(Shape):
+    """A list whose items have one shape; ``single`` makes a lone scalar a list of one."""
+
+    def __init__(self, item: Shape, *, single: bool = False) -> None:
+        self.item = item
+        self.single = single
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        if is_reset(node):
+            return node
+        if self.single and isinstance(node, Scalar) and isinstance(node.value, str):
+            node = sequence((replace(node, tag=""),), node)
+        if not isinstance(node, SequenceNode):
+            return node
+        items = [self.item.read(item, f"{where}[{i}]", report) for i, item in enumerate(node.items)]
+        return replace(node, items=tuple(items))
+
+    def complete(self, node: Node) -> Node:
+        if not isinstance(node, SequenceNode):
+            return node
+        return replace(node, items=tuple(self.item.complete(item) for item in node.items))
+
+    def document(self, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        return [self.item.document(item) for item in value]
+
+
+class Values(Shape):
+    """A mapping with keys of the user's choice and values of one shape.
+
+    ``names`` makes a list of names a mapping; it gives each name's value.
+    """
+
+    def __init__(self, value: Shape, *, names: Callable[[Scalar], Node] | None = None) -> None:
+        self.value = value
+        self.names = names
+
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        if is_reset(node):
+            return node
+        if self.names is not None and isinstance(node, SequenceNode):
+            node = _by_name(node, self.names)
+        if not isinstance(node, MappingNode):
+            return node
+        items = {name: self.value.read(item, f"{where}.{name}", report) for name, item in node.items.items()}
+        return replace(node, items=items)
+
+    def complete(self, node: Node) -> Node:
+        if not isinstance(node, MappingNode):
+            return node
+        return replace(node, items={name: self.value.complete(item) for name, item in node.items.items()})
+
+    def document(self, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: self.value.document(item) for name, item in value.items()}
+
+
+def _by_name(node: SequenceNode, value: Callable[[Scalar], Node]) -> Node:
+    """A list of distinct names as a mapping; another list is left for the schema check to report."""
+    items: dict[str, Node] = {}
+    keys: dict[str, Origin] = {}
+    for item in node.items:
+        if not isinstance(item, Scalar) or not isinstance(item.value, str) or item.value in items:
+            return node
+        items[item.value], keys[item.value] = value(item), item.origin
+    return mapping(items, node, keys=keys)
