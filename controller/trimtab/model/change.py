@@ -84,7 +84,10 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One object's part of a plan. ``detail`` is a sentence fragment for people; ``extras`` are surplus live objects."""
+    """One object's part of a plan. ``detail`` is a sentence fragment for people.
+
+    ``staged`` is a replacement that an interrupted sync has already created; ``extras`` are surplus live objects.
+    """
 
     verb: Verb
     key: ResourceKey
@@ -93,6 +96,7 @@ class Change:
     detail: str = ""
     before: Live | None = None
     after: Resource | None = None
+    staged: Live | None = None
     extras: tuple[Live, ...] = ()
     fields: tuple[FieldChange, ...] = ()
     disruption: Disruption = Disruption.NONE

@@ -28,6 +28,7 @@ class Node(Generic[StepT_co]):
 
     A FAILURE node runs only if at least one need failed and none of its needs is still to run;
     it never makes others run, and its own success does not heal its needs' failure.
+    ``waits``: it only waits for the world, so it must not take a place among the steps that work.
     """
 
     id: int
@@ -37,6 +38,7 @@ class Node(Generic[StepT_co]):
     needs: frozenset[int] = frozenset()
     when: RunWhen = RunWhen.SUCCESS
     timeout_s: float = 600.0
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,162 @@
+"""Where a live object differs from what Git says, field by field. Pure.
+
+A container is compared with everything it should be: what the manifest sets, else what its image
+gives, else the engine's default (which normalising leaves out on both sides). So a live edit of a field that
+Git never mentions is seen, too. When the digest label is the wanted one, the container was created from this very
+spec, and only what the engine lets anyone change afterwards can differ; nothing else is looked at, so that no
+oddity of an engine's ``inspect`` can ever cause a replacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trimtab.backends.engine.fields import WHOLE, field_of
+from trimtab.backends.engine.render.sensitive import is_sensitive
+from trimtab.model.change import FieldChange
+from trimtab.model.desired import Resource, Secret
+from trimtab.model.keys import Kind
+from trimtab.model.observed import Live
+from trimtab.plan.fielddiff import ABSENT, differences, unescape
+
+# What an engine has when nothing is said; a manifest may say it without making a difference.
+# Source: Engine API HostConfig; moby daemon defaults.
+DEFAULTS: Mapping[str, object] = {
+    "/HostConfig/ShmSize": 67_108_864,
+    "/HostConfig/IpcMode": "private",
+    "/HostConfig/Runtime": "runc",
+    "/HostConfig/PidsLimit": -1,
+    "/HostConfig/CgroupnsMode": "host",
+    "/HostConfig/Isolation": "default",
+}
+# Chosen by the engine's configuration, not by us, unless the manifest says something.
+ENGINE_CHOICE = ("/HostConfig/LogConfig", "/HostConfig/CgroupnsMode", "/HostConfig/Runtime", "/HostConfig/Init", "/HostConfig/IpcMode")
+ANONYMOUS = "volume"
+
+
+def compare(want: Resource, live: Live) -> tuple[FieldChange, ...]:
+    """What differs, in pointer order; empty when nothing does."""
+    if want.external:
+        return ()
+    match want.key.kind:
+        case Kind.CONTAINER:
+            return _container(want, live)
+        case Kind.NETWORK | Kind.VOLUME:
+            return tuple(_change(want, path, wanted, found) for path, wanted, found in differences(want.spec, live.fields))
+        case Kind.CONTENT | Kind.IMAGE:
+            # Content-addressed: what it holds is its name.
+            return ()
+
+
+def expected_container(want: Mapping[str, object], live: Live) -> dict[str, object]:
+    """The spec with what the container's image adds to it."""
+    config, inherited = _section(want, "Config"), _section(live.inherited, "Config")
+    merged: dict[str, object] = {**inherited, **config}
+    for field in ("Env", "Labels"):
+        both = {**_section(inherited, field), **_section(config, field)}
+        if both:
+            merged[field] = both
+    ports = sorted({*_texts(inherited.get("ExposedPorts")), *_texts(config.get("ExposedPorts"))})
+    if ports:
+        merged["ExposedPorts"] = ports
+    if config.get("Entrypoint") is not None and "Cmd" not in config:
+        # Source: moby daemon/commit.go merge(): an own entrypoint drops the image's command.
+        merged.pop("Cmd", None)
+    own_check = _section(config, "Healthcheck")
+    if own_check.get("Test") == ["NONE"]:
+        merged["Healthcheck"] = own_check
+    elif own_check:
+        merged["Healthcheck"] = {**_section(inherited, "Healthcheck"), **own_check}
+    merged = {field: value for field, value in merged.items() if value not in ([], {}, "", None)}
+    return {**want, "Config": merged}
+
+
+def _container(want: Resource, live: Live) -> tuple[FieldChange, ...]:
+    expected, found = expected_container(want.spec, live), _comparable(want.spec, live)
+    same_origin = want.digest == live.digest
+    changes = []
+    for path, wanted, has in differences(expected, found, WHOLE):
+        if _equivalent(path, wanted, has) or (same_origin and not _mutable(path)):
+            continue
+        changes.append(_change(want, path, wanted, has))
+    return tuple(changes)
+
+
+def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:
+    """The live fields without what is not ours to compare: anonymous volumes, others' networks."""
+    fields = dict(live.fields)
+    wanted_mounts = _section(want, "Mounts")
+    mounts = {}
+    inherited_targets = {*_section(live.inherited, "Mounts"), *_section(_section(live.inherited, "Config"), "Volumes")}
+    for target, mount in _section(fields, "Mounts").items():
+        wanted = wanted_mounts.get(target)
+        if wanted is None and target in inherited_targets:
+            continue
+        if isinstance(wanted, Mapping) and isinstance(mount, Mapping) and wanted.get("Type") == ANONYMOUS and "Source" not in wanted:
+            mounts[target] = {key: value for key, value in mount.items() if key != "Source"}
+            continue
+        mounts[target] = mount
+    fields["Mounts"] = mounts
+    wanted_networks = _section(want, "Networks")
+    project = live.key.app.project
+    fields["Networks"] = {
+        name: endpoint
+        for name, endpoint in _section(fields, "Networks").items()
+        # A network that somebody else attached us to stays; one of the application's own does not.
+        if name in wanted_networks or name.startswith(f"{project}_")
+    }
+    return {part: value for part, value in fields.items() if value != {}}
+
+
+def _mutable(path: str) -> bool:
+    return path.startswith("/Networks/") or field_of(path).update
+
+
+def _equivalent(path: str, wanted: object, has: object) -> bool:
+    default = DEFAULTS.get(path)
+    if default is not None and (wanted is ABSENT or wanted == default) and (has is ABSENT or has == default):
+        return True
+    if has is not ABSENT and wanted is ABSENT and path.startswith(ENGINE_CHOICE):
+        return True
+    empty = (ABSENT, 0, "", False, None)
+    if any(wanted is e or wanted == e for e in empty) and any(has is e or has == e for e in empty) and not path.startswith("/Config/Env"):
+        return True
+    field = field_of(path)
+    return field.unset is not None and (wanted is ABSENT or wanted == field.unset) and (has is ABSENT or has == field.unset)
+
+
+def _change(want: Resource, path: str, wanted: object, has: object) -> FieldChange:
+    known = field_of(path)
+    sensitive = False
+    if path.startswith("/Config/Env/"):
+        name = unescape(path.rsplit("/", 1)[1])
+        shown = wanted if isinstance(wanted, str) else has if isinstance(has, str) else ""
+        sensitive = isinstance(wanted, Secret) or is_sensitive(name, shown)
+    networks = path.startswith("/Networks/")
+    return FieldChange(
+        path=path,
+        attribute=known.attribute,
+        before=_shown(has, sensitive=sensitive),
+        after=_shown(wanted, sensitive=sensitive),
+        in_place=networks or (known.update and (wanted is not ABSENT or known.unset is not None)),
+        sensitive=sensitive,
+        unit=known.unit,
+        origin=want.origin(path),
+    )
+
+
+def _shown(value: object, *, sensitive: bool) -> object:
+    if value is ABSENT:
+        return None
+    if isinstance(value, Secret):
+        return repr(value)
+    return "(secret)" if sensitive else value
+
+
+def _section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()

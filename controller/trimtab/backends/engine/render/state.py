@@ -1,0 +1,106 @@
+"""The whole application as the engine's objects: stage 4, where every spec digest is computed, once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trimtab.backends.engine.render.objects import network_resource, volume_resource
+from trimtab.backends.engine.render.service import Names, container_name, render_service, replica_count
+from trimtab.model.application import Application
+from trimtab.model.desired import ContentFile, DesiredState, Resource
+from trimtab.model.diagnostics import Diagnostic, Origin, Severity
+from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.snapshot import Tree
+from trimtab.plan.canonical import digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageChoice:
+    """The image a service runs: the reference, and how to build it when it is built here.
+
+    ``build`` is opaque here; ``build_facts`` are what a reader may want to know of it.
+    """
+
+    ref: str
+    build: object | None = None
+    build_facts: Mapping[str, object] | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderInputs:
+    """What rendering reads beside the application: the commit's tree, the images, the fingerprint key."""
+
+    tree: Tree
+    revision: str
+    images: Mapping[str, ImageChoice]
+    secret_key: bytes
+
+
+def render(app: Application, inputs: RenderInputs) -> DesiredState:
+    """What should be on the engine for ``app``; problems are in ``diagnostics``."""
+    project = app.compose
+    resources: list[Resource] = []
+    diagnostics: list[Diagnostic] = []
+    contents: dict[str, tuple[ContentFile, ...]] = {}
+    builds: dict[str, object] = {}
+
+    networks = [network_resource(app, name) for name in sorted(project.networks)]
+    volumes = [volume_resource(app, name) for name in sorted(project.volumes)]
+    names = Names(
+        containers={service: container_name(app, service, 1) for service in sorted(project.services)},
+        networks={resource.key.name: resource.name for resource in networks},
+        volumes={resource.key.name: resource.name for resource in volumes},
+    )
+    for service in sorted(project.services):
+        choice = inputs.images.get(service)
+        if choice is None:
+            origin = project.origin("services", service) or app.origin
+            message = f"service {service!r} has neither an image nor a build section"
+            diagnostics.append(Diagnostic(severity=Severity.ERROR, code="TT2140", message=message, origin=origin, hint="add one"))
+            continue
+        resources.append(_image(app, service, choice))
+        if choice.build is not None:
+            builds[choice.ref] = choice.build
+        rendered = render_service(app, service, choice.ref, inputs.tree, inputs.secret_key, names)
+        resources += rendered.resources
+        diagnostics += rendered.diagnostics
+        if rendered.content_name:
+            contents[rendered.content_name] = rendered.content_files
+        if rendered.resources and replica_count(project.services[service]) == 0:
+            resources = [r for r in resources if r.key.kind is not Kind.IMAGE or r.key.name != service]
+    used_networks = {need.key for resource in resources for need in resource.needs if need.key.kind is Kind.NETWORK}
+    # Compose creates a network that some service uses, or that is declared; the implicit default one only if used.
+    resources += [r for r in networks if r.key in used_networks or r.key.name != "default"]
+    resources += volumes
+    by_key = {resource.key: resource for resource in sorted(resources, key=lambda resource: resource.key)}
+    return DesiredState(
+        app=app.key,
+        revision=inputs.revision,
+        resources=by_key,
+        digest=digest({str(key): [r.name, r.digest] for key, r in by_key.items()}),
+        contents=contents,
+        builds=builds,
+        diagnostics=tuple(diagnostics),
+    )
+
+
+def _image(app: Application, service: str, choice: ImageChoice) -> Resource:
+    spec: dict[str, object] = {"Ref": choice.ref}
+    if choice.build_facts:
+        spec["Build"] = dict(choice.build_facts)
+    definition = app.compose.services[service]
+    origin = choice.origin or app.compose.origin("services", service, "build" if choice.build is not None else "image")
+    return Resource(
+        key=ResourceKey(app.key, Kind.IMAGE, service),
+        name=choice.ref,
+        spec=spec,
+        digest=digest(choice.ref),
+        origins={"": origin} if origin else {},
+        traits={
+            "built": choice.build is not None,
+            "platform": str(definition.get("platform") or ""),
+            "pull_policy": str(definition.get("pull_policy") or ""),
+        },
+    )
