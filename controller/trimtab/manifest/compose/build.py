@@ -8,17 +8,11 @@ from trimtab.manifest.compose.files import BUILD_SECRET
 from trimtab.manifest.compose.keyvalues import CONTEXTS, ENVIRONMENT, HOSTS, LABELS, SshKeys
 from trimtab.manifest.compose.limits import ULIMITS
 from trimtab.manifest.compose.scalars import BOOLEAN, PLAIN, SIZE, TEXT
-from trimtab.manifest.compose.shapes import Items, Record, Report, mapping, text
-from trimtab.manifest.nodes import MappingNode, Node, Scalar
+from trimtab.manifest.compose.shapes import Items, Record, from_text, text
+from trimtab.manifest.nodes import MappingNode, Node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def _short(node: Node, where: str, report: Report) -> Node:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return mapping({"context": text(node.value, node)}, node)
-    return node
 
 
 def _defaults(node: MappingNode) -> Mapping[str, Node]:
@@ -55,6 +49,6 @@ BUILD = Record(
         "ulimits": ULIMITS,
         "platforms": PLAIN,
     },
-    short=_short,
+    short=from_text("context"),
     defaults=_defaults,
 )

@@ -6,6 +6,8 @@ The Compose tools read a command line only up to the first unquoted ``;``, ``&``
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.shapes import Report, Shape, is_reset, sequence, text
 from trimtab.manifest.nodes import Node, Scalar, SequenceNode
@@ -16,6 +18,7 @@ _OPERATORS = frozenset(";&|<>")
 class CommandLine(Shape):
     """A command as a list of words; null means the image's own, an empty list means none."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or not isinstance(node, Scalar) or not isinstance(node.value, str):
             return node
@@ -33,15 +36,14 @@ class CommandLine(Shape):
 class HealthTest(Shape):
     """A health check's command: a text runs in the container's shell."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or not isinstance(node, Scalar) or not isinstance(node.value, str):
             return node
-        return SequenceNode(
-            items=(text("CMD-SHELL", node), text(node.value, node)), origin=node.origin, tag=node.tag
-        )
+        return SequenceNode(items=(text("CMD-SHELL", node), text(node.value, node)), origin=node.origin, tag=node.tag)
 
 
-def split_command(line: str) -> tuple[list[str], str]:
+def split_command(line: str) -> tuple[list[str], str]:  # noqa: C901 - one branch for each class of character
     """The words of ``line``, and the operator at which reading stopped, if any.
 
     Raises:
@@ -73,7 +75,7 @@ def split_command(line: str) -> tuple[list[str], str]:
             redirected = char == ">" and bool(word) and word[0].isdigit()
             if started and not redirected:
                 words.append("".join(word))
-            return words, line[at:].split()[0]
+            return words, line[at:].split(maxsplit=1)[0]
         else:
             word.append(char)
             started = True

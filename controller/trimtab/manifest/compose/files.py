@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.manifest.compose.keyvalues import LABELS, OPTIONS
 from trimtab.manifest.compose.scalars import BOOLEAN, PLAIN, FileMode
-from trimtab.manifest.compose.shapes import Record, Report, mapping, text
+from trimtab.manifest.compose.shapes import Record, from_text, text
 from trimtab.manifest.compose.volumes import Resource
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SECRETS_DIRECTORY = "/run/secrets"
-
-
-def _short(node: Node, where: str, report: Report) -> Node:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return mapping({"source": text(node.value, node)}, node)
-    return node
 
 
 def _secret_target(node: MappingNode) -> Mapping[str, Node]:
@@ -34,7 +28,7 @@ def _secret_target(node: MappingNode) -> Mapping[str, Node]:
 def _mount(defaults: Callable[[MappingNode], Mapping[str, Node]] | None) -> Record:
     return Record(
         {"source": PLAIN, "target": PLAIN, "uid": PLAIN, "gid": PLAIN, "mode": FileMode()},
-        short=_short,
+        short=from_text("source"),
         defaults=defaults,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.scalars import scalar_text
 from trimtab.manifest.compose.shapes import Report, Shape, is_reset, mapping, sequence, text
@@ -26,6 +28,7 @@ class KeyValues(Shape):
         self.need_value = need_value
         self.lists = lists
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node):
             return node
@@ -61,6 +64,7 @@ class KeyValues(Shape):
 class Repeated(Shape):
     """A mapping whose values are texts or lists of texts, all made lists."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if not isinstance(node, MappingNode) or is_reset(node):
             return node
@@ -82,6 +86,7 @@ class Repeated(Shape):
 class Hosts(Shape):
     """Additional hosts as a sorted list of "name=address"."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node):
             return node
@@ -94,6 +99,7 @@ class Hosts(Shape):
                 return node
         return sequence(found, node)
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, SequenceNode):
             return node
@@ -136,6 +142,7 @@ class SshKeys(KeyValues):
     def __init__(self) -> None:
         super().__init__(bare=None)
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if isinstance(node, SequenceNode):
             for item in node.items:
@@ -144,6 +151,7 @@ class SshKeys(KeyValues):
                     report.error(Code.BAD_KEY_VALUE, message, item, "write `default`, or ID=PATH")
         return super().read(node, where, report)
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, MappingNode):
             return node

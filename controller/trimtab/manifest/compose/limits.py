@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.keyvalues import KeyValues
 from trimtab.manifest.compose.scalars import INTEGER, PLAIN, SIZE, Count
-from trimtab.manifest.compose.shapes import Field, Items, Record, Report, Shape, Values, is_reset, mapping, sequence, text
+from trimtab.manifest.compose.shapes import (
+    Field,
+    Items,
+    Record,
+    Report,
+    Shape,
+    Values,
+    is_reset,
+    mapping,
+    sequence,
+    text,
+)
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
 if TYPE_CHECKING:
@@ -25,6 +38,7 @@ class Ulimit(Record):
     def __init__(self) -> None:
         super().__init__({"soft": INTEGER, "hard": INTEGER})
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or isinstance(node, MappingNode):
             return super().read(node, where, report)
@@ -55,6 +69,7 @@ def _any_device(node: MappingNode) -> Mapping[str, Node]:
 class Gpus(Items):
     """Device requests; "all" asks for every GPU."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if isinstance(node, Scalar) and node.value == "all" and not is_reset(node):
             node = sequence((mapping({"count": text(-1, node)}, text(None, node)),), node)

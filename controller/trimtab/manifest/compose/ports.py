@@ -10,6 +10,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.scalars import INTEGER, PLAIN, TEXT
 from trimtab.manifest.compose.shapes import Record, Report, Shape, is_reset, mapping, text
@@ -45,6 +47,7 @@ _PORT = Record(
 class Ports(Shape):
     """The list of a service's ports; one short entry may become several."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or not isinstance(node, SequenceNode):
             return node
@@ -57,11 +60,13 @@ class Ports(Shape):
                 found.append(_PORT.read(item, place, report))
         return replace(node, items=tuple(found))
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, SequenceNode):
             return node
         return replace(node, items=tuple(_PORT.complete(item) for item in node.items))
 
+    @override
     def document(self, value: object) -> object:
         return [_PORT.document(item) for item in value] if isinstance(value, list | tuple) else value
 
@@ -105,7 +110,7 @@ def _expand(spec: str, at: Scalar) -> list[dict[str, Node]]:
 
 def _split(spec: str) -> tuple[str, str, str]:
     parts = spec.rsplit(":", 2)
-    address = parts[0] if len(parts) == 3 else ""  # noqa: PLR2004 - address, host port, container port
+    address = parts[0] if len(parts) == 3 else ""
     host = parts[-2] if len(parts) > 1 else ""
     if address.startswith("[") and address.endswith("]"):
         address = address[1:-1]

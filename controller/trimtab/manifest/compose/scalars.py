@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.shapes import Report, Shape, is_reset
 from trimtab.manifest.compose.units import float32, format_duration, number_text, parse_duration_ns, parse_size
@@ -18,12 +20,13 @@ _YAML11_BOOLEANS = {"y": True, "yes": True, "on": True, "n": False, "no": False,
 
 
 class _ScalarShape(Shape):
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or not isinstance(node, Scalar) or node.value is None:
             return node
         return replace(node, value=self.value(node, where, report))
 
-    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
+    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:  # noqa: ARG002 - what others need
         """The canonical value; what cannot be read is reported and kept."""
         return node.value
 
@@ -31,6 +34,7 @@ class _ScalarShape(Shape):
 class Boolean(_ScalarShape):
     """true or false."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if not isinstance(node.value, str):
             return node.value
@@ -49,6 +53,7 @@ class Boolean(_ScalarShape):
 class Integer(_ScalarShape):
     """A whole number."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if isinstance(node.value, float) and node.value.is_integer():
             return int(node.value)
@@ -64,6 +69,7 @@ class Integer(_ScalarShape):
 class Count(Integer):
     """A whole number, or "all", which is -1."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if isinstance(node.value, str) and node.value.lower() == "all":
             return -1
@@ -73,6 +79,7 @@ class Count(Integer):
 class Number(_ScalarShape):
     """A number in single precision."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if node.value is None or isinstance(node.value, bool):
             return node.value
@@ -90,6 +97,7 @@ class Size(_ScalarShape):
     def __init__(self, *, text_only: bool = False) -> None:
         self.text_only = text_only
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if isinstance(node.value, str):
             try:
@@ -102,6 +110,7 @@ class Size(_ScalarShape):
             return node.value
         return str(int(node.value))
 
+    @override
     def is_unset(self, node: Node) -> bool:
         return (isinstance(node, Scalar) and node.value == "0") or super().is_unset(node)
 
@@ -109,6 +118,7 @@ class Size(_ScalarShape):
 class Duration(_ScalarShape):
     """A duration in its canonical form, such as "1m30s"."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if not isinstance(node.value, str):
             return node.value
@@ -119,6 +129,7 @@ class Duration(_ScalarShape):
             report.error(Code.BAD_DURATION, f"{where} is '{node.value}', which is no duration: {error}", node, hint)
             return node.value
 
+    @override
     def is_unset(self, node: Node) -> bool:
         return (isinstance(node, Scalar) and node.value == "0s") or super().is_unset(node)
 
@@ -126,6 +137,7 @@ class Duration(_ScalarShape):
 class Text(_ScalarShape):
     """Any scalar as text: 80 is "80", true is "true"."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         return scalar_text(node.value)
 
@@ -133,6 +145,7 @@ class Text(_ScalarShape):
 class FileMode(_ScalarShape):
     """Permission bits, printed as octal text: 288, 0440 and "440" are "0440"."""
 
+    @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return f"0{node.value:o}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from trimtab.manifest.compose.build import BUILD
 from trimtab.manifest.compose.command import CommandLine, HealthTest
 from trimtab.manifest.compose.deploy import DEPLOY
@@ -14,7 +16,7 @@ from trimtab.manifest.compose.limits import BLKIO, DEVICE, GPUS, ULIMITS
 from trimtab.manifest.compose.networks import ENDPOINTS
 from trimtab.manifest.compose.ports import Ports
 from trimtab.manifest.compose.scalars import BOOLEAN, DURATION, INTEGER, NUMBER, PLAIN, SIZE, TEXT
-from trimtab.manifest.compose.shapes import Field, Items, Record, Report, Shape, Values, is_reset, mapping, text
+from trimtab.manifest.compose.shapes import Field, Items, Record, Report, Shape, Values, from_text, is_reset, text, yes
 from trimtab.manifest.compose.volumes import MOUNT
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
@@ -26,29 +28,18 @@ _NAMES = Items(PLAIN, single=True)
 
 
 def _started(name: Scalar) -> Node:
-    items = {"condition": text("service_started", name), "required": text(True, name)}
+    items = {"condition": text("service_started", name), "required": yes(name)}
     return MappingNode(items=items, origin=name.origin)
 
 
 def _dependency(node: MappingNode) -> Mapping[str, Node]:
-    return {"condition": text("service_started", node), "required": text(True, node)}
-
-
-def _env_file(node: Node, where: str, report: Report) -> Node:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return mapping({"path": text(node.value, node), "required": text(True, node)}, node)
-    return node
-
-
-def _extends(node: Node, where: str, report: Report) -> Node:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return mapping({"service": text(node.value, node)}, node)
-    return node
+    return {"condition": text("service_started", node), "required": yes(node)}
 
 
 class _Servers(Items):
     """Name servers; an empty one, as an unset variable leaves it, is left out."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         servers = super().read(node, where, report)
         if is_reset(node) or isinstance(servers, Scalar | MappingNode):
@@ -103,8 +94,8 @@ _CREDENTIAL_SPEC = Record({"config": PLAIN, "file": PLAIN, "registry": PLAIN})
 _MODEL = Record({"endpoint_var": PLAIN, "model_var": PLAIN})
 _ENV_FILE = Record(
     {"path": PLAIN, "required": Field(BOOLEAN, keep=True), "format": PLAIN},
-    short=_env_file,
-    defaults=lambda node: {"required": text(True, node)},
+    short=from_text("path", required=True),
+    defaults=lambda node: {"required": yes(node)},
 )
 
 ATTRIBUTES: Mapping[str, Shape | Field] = {
@@ -142,7 +133,7 @@ ATTRIBUTES: Mapping[str, Shape | Field] = {
     "env_file": Items(_ENV_FILE, single=True),
     "environment": ENVIRONMENT,
     "expose": Items(TEXT),
-    "extends": Record({"service": PLAIN, "file": PLAIN}, short=_extends),
+    "extends": Record({"service": PLAIN, "file": PLAIN}, short=from_text("service")),
     "external_links": PLAIN,
     "extra_hosts": HOSTS,
     "gpus": GPUS,

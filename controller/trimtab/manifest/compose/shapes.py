@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 
@@ -46,7 +48,7 @@ class Report:
 class Shape:
     """A value that is taken as it is: text, or anything the schema check judges."""
 
-    def read(self, node: Node, where: str, report: Report) -> Node:
+    def read(self, node: Node, where: str, report: Report) -> Node:  # noqa: ARG002 - what other shapes need
         """The long form of ``node``, which stands at ``where``, such as "services.web.ports"."""
         return node
 
@@ -72,9 +74,14 @@ def is_reset(node: Node) -> bool:
     return node.tag == "!reset"
 
 
-def text(value: str | float | bool | None, at: Node) -> Scalar:
-    """A scalar that takes its place from ``at``."""
+def text(value: str | float | None, at: Node) -> Scalar:
+    """A text, a number or null that takes its place from ``at``."""
     return Scalar(value=value, origin=at.origin, length=at.length if isinstance(at, Scalar) else 1)
+
+
+def yes(at: Node) -> Scalar:
+    """A true that takes its place from ``at``."""
+    return replace(text(None, at), value=True)
 
 
 def mapping(items: Mapping[str, Node], at: Node, *, keys: Mapping[str, Origin] | None = None) -> MappingNode:
@@ -85,6 +92,20 @@ def mapping(items: Mapping[str, Node], at: Node, *, keys: Mapping[str, Origin] |
 def sequence(items: Sequence[Node], at: Node) -> SequenceNode:
     """A list that takes its place and its tag from ``at``."""
     return SequenceNode(items=tuple(items), origin=at.origin, tag=at.tag)
+
+
+def from_text(name: str, *, required: bool = False) -> Callable[[Node, str, Report], Node]:
+    """How a text becomes a mapping with one attribute, and with ``required: true`` if asked for."""
+
+    def long(node: Node, _where: str, _report: Report) -> Node:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return node
+        items: dict[str, Node] = {name: text(node.value, node)}
+        if required:
+            items["required"] = yes(node)
+        return mapping(items, node)
+
+    return long
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,7 @@ class Record(Shape):
         self.renames = renames or {}
         self.nulls = tuple(nulls)
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node):
             return node
@@ -131,6 +153,7 @@ class Record(Shape):
         }
         return replace(node, items=items)
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, MappingNode):
             return node
@@ -152,6 +175,7 @@ class Record(Shape):
             items[name] = done
         return replace(node, items=items)
 
+    @override
     def document(self, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
@@ -163,6 +187,7 @@ class Record(Shape):
         }
         return printed
 
+    @override
     def is_unset(self, node: Node) -> bool:
         # An empty record is printed: `healthcheck: {}`.
         return not isinstance(node, MappingNode) and super().is_unset(node)
@@ -175,6 +200,7 @@ class Items(Shape):
         self.item = item
         self.single = single
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node):
             return node
@@ -185,11 +211,13 @@ class Items(Shape):
         items = [self.item.read(item, f"{where}[{i}]", report) for i, item in enumerate(node.items)]
         return replace(node, items=tuple(items))
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, SequenceNode):
             return node
         return replace(node, items=tuple(self.item.complete(item) for item in node.items))
 
+    @override
     def document(self, value: object) -> object:
         if not isinstance(value, list | tuple):
             return value
@@ -206,6 +234,7 @@ class Values(Shape):
         self.value = value
         self.names = names
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node):
             return node
@@ -216,11 +245,13 @@ class Values(Shape):
         items = {name: self.value.read(item, f"{where}.{name}", report) for name, item in node.items.items()}
         return replace(node, items=items)
 
+    @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, MappingNode):
             return node
         return replace(node, items={name: self.value.complete(item) for name, item in node.items.items()})
 
+    @override
     def document(self, value: object) -> object:
         if not isinstance(value, Mapping):
             return value

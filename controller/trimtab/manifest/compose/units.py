@@ -22,7 +22,9 @@ _NS = {
     "w": 7 * 86_400 * 1_000_000_000,
 }
 _PART = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<fraction>[0-9]*))?(?P<unit>[^0-9.]+)", re.ASCII)
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(?P<suffix>b|[kmgtp](?:i?b)?)?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(
+    r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(?P<suffix>b|[kmgtp](?:i?b)?)?", re.ASCII | re.IGNORECASE
+)
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _INT64_MAX = 2**63 - 1
 # A float32 is told apart from its neighbours by at most nine digits. Source: IEEE 754.

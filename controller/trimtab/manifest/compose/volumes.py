@@ -8,10 +8,12 @@ from __future__ import annotations
 import posixpath
 from dataclasses import replace
 
+from typing_extensions import override
+
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.keyvalues import LABELS, OPTIONS
 from trimtab.manifest.compose.scalars import BOOLEAN, INTEGER, PLAIN, SIZE
-from trimtab.manifest.compose.shapes import Record, Report, is_reset, mapping, text
+from trimtab.manifest.compose.shapes import Record, Report, is_reset, mapping, text, yes
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
 _PROPAGATIONS = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
@@ -42,6 +44,7 @@ class Mount(Record):
             short=_short,
         )
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         long = super().read(node, where, report)
         target = long.items.get("target") if isinstance(long, MappingNode) else None
@@ -81,31 +84,39 @@ def _parse(node: Scalar, where: str, report: Report) -> dict[str, Node]:
     parts = _split(spec)
     if any(not part for part in parts):
         raise ValueError("there is nothing between two colons")
-    if len(parts) > 3:  # noqa: PLR2004 - source, target, mode
+    if len(parts) > 3:
         raise ValueError("there are too many colons")
     source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
-    options = parts[2].split(",") if len(parts) == 3 else []  # noqa: PLR2004
     is_bind = _is_path(source)
     items: dict[str, Node] = {"type": text("bind" if is_bind else "volume", node)}
     if source:
         items["source"] = text(source, node)
     items["target"] = text(target, node)
-    access = [option for option in options if option in ("ro", "rw")]
-    if access[-1:] == ["ro"]:
-        items["read_only"] = text(True, node)
+    items |= _options(parts[2].split(",") if len(parts) == 3 else [], node, where, report, is_bind=is_bind)
+    return items
+
+
+def _options(options: list[str], node: Scalar, where: str, report: Report, *, is_bind: bool) -> dict[str, Node]:
+    items: dict[str, Node] = {}
     bind: dict[str, Node] = {}
+    volume: dict[str, Node] = {}
     for option in options:
-        if option in _PROPAGATIONS:
+        if option == "ro":
+            items["read_only"] = yes(node)
+        elif option == "rw":
+            items.pop("read_only", None)
+        elif option == "nocopy":
+            volume["nocopy"] = yes(node)
+        elif option in _PROPAGATIONS:
             bind["propagation"] = text(option, node)
         elif option in _SELINUX:
             bind["selinux"] = text(option, node)
-        elif option not in ("ro", "rw", "nocopy"):
+        else:
             message = f"'{option}' in {where} is not an option of a mount; it is left out, as Compose does"
             report.warning(Code.BAD_MOUNT, message, node, "options are ro, rw, nocopy, z, Z and propagation modes")
-    volume = {"nocopy": text(True, node)} if "nocopy" in options else {}
     if is_bind:
         # The short form creates a missing directory on the host; the long form does not.
-        bind["create_host_path"] = text(True, node)
+        bind["create_host_path"] = yes(node)
     if bind:
         items["bind"] = mapping(bind, text(None, node))
     if volume or not is_bind:
@@ -136,7 +147,7 @@ def external(node: Node, where: str, report: Report) -> Node:
     report.warning(
         Code.DEPRECATED, f"{where}.external.name is deprecated", old, "write `external: true` and `name` beside it"
     )
-    items = {**node.items, "external": text(True, old)}
+    items = {**node.items, "external": yes(old)}
     name = old.items.get("name")
     if name is not None:
         known = items.setdefault("name", name)
@@ -149,9 +160,11 @@ def external(node: Node, where: str, report: Report) -> Node:
 class Resource(Record):
     """A top-level network, volume, config or secret."""
 
+    @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         return super().read(node if is_reset(node) else external(node, where, report), where, report)
 
+    @override
     def complete(self, node: Node) -> Node:
         # `volumes: {data:}` declares a resource as `data: {}` does.
         nothing = isinstance(node, Scalar) and node.value is None
