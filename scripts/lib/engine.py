@@ -30,7 +30,7 @@ CMD ["sh"]
 PT_INTERP = 3
 
 
-def connect(host: str | None = None, timeout_s: int = 10) -> docker.APIClient:
+def connect(host: str | None = None, *, timeout_s: int = 10) -> docker.APIClient:
     """A client for ``host``, or for DOCKER_HOST with its TLS settings, or for the local socket."""
     if host is not None:
         return docker.APIClient(base_url=host, version="auto", timeout=timeout_s)
@@ -69,7 +69,7 @@ def root_file_system(busybox: Path) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
 
         def add(
-            name: str, *, kind: bytes = tarfile.REGTYPE, mode: int = 0o755, raw: bytes = b"", link: str = ""
+            name: str, raw: bytes = b"", *, kind: bytes = tarfile.REGTYPE, mode: int = 0o755, link: str = ""
         ) -> None:
             info = tarfile.TarInfo(name)
             info.type, info.mode, info.size, info.linkname = kind, mode, len(raw), link
@@ -115,11 +115,7 @@ def pull(api: docker.APIClient, tag: str) -> str | None:
 
 def has_image(api: docker.APIClient, tag: str) -> str | None:
     """None where the engine has the image ``tag``."""
-    try:
-        api.inspect_image(tag)
-    except docker.errors.ImageNotFound:
-        return f"no image {tag}"
-    return None
+    return None if api.images(name=tag) else f"no image {tag}"
 
 
 def main(verb: str, *arguments: str) -> int:
@@ -129,7 +125,7 @@ def main(verb: str, *arguments: str) -> int:
     try:
         match verb:
             case "ping":
-                connect(*arguments).ping()
+                connect(arguments[0] if arguments else None).ping()
                 problem = None
             case "has-image":
                 problem = has_image(connect(), arguments[0])

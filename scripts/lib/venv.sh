@@ -33,6 +33,18 @@ make_venv() {
     "$python" -m venv .venv
 }
 
+# pip_install ARGUMENT...: quiet unless it fails; modules are compiled when first used, which most never are.
+pip_install() {
+    local log
+    log=$(mktemp)
+    if ! .venv/bin/python -m pip install --disable-pip-version-check --no-compile "$@" >"$log" 2>&1 </dev/null; then
+        grep -v '^WARNING: Location' "$log" | tail -n 25 >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
 # ensure_venv run|test: .venv with the locked packages of requirements/NAME.txt and this project, editable.
 # Installs again only when the lock or pyproject.toml changed; `test` contains `run`.
 ensure_venv() {
@@ -45,12 +57,10 @@ ensure_venv() {
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         say "installing the packages of $lock into .venv"
         rm -f "$stamp"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-            --requirement "$lock" --requirement "$build" ||
+        pip_install --require-hashes --no-deps --requirement "$lock" --requirement "$build" ||
             die "the packages of $lock could not be installed, see above"
         # The build backend is in the lock too: without isolation pip fetches nothing that has no hash.
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-            --editable . ||
+        pip_install --no-deps --no-build-isolation --editable . ||
             die "the project itself could not be installed, see above"
         printf '%s\n' "$wanted" >"$stamp"
     fi
