@@ -1,0 +1,74 @@
+"""A build's output while it runs: passed on line by line, its end remembered, its failing instruction named."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from trimtab.errors import BuildFailed, RateLimited, RegistryUnavailable, TrimtabError
+from trimtab.images.buildspec import BuildSpec
+from trimtab.images.failures import RATE_LIMIT_AFTER_S, is_registry_away, registry_error
+
+TAIL_LINES = 30
+# A line longer than this (a progress bar, a minified file) says nothing more.
+MAX_LINE_CHARS = 2000
+
+
+class BuildLog:
+    """Takes pieces of output, calls ``log`` for each whole line, keeps the last 30."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._partial = ""
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.instruction = ""
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines, oldest first."""
+        return tuple(self._tail)
+
+    def write(self, piece: str) -> tuple[str, ...]:
+        """Take a piece of output; the whole lines that it completed."""
+        *lines, self._partial = (self._partial + piece).split("\n")
+        for line in lines:
+            self.line(line)
+        # A flood without an end of line must not fill the memory.
+        if len(self._partial) > MAX_LINE_CHARS:
+            self.flush()
+        return tuple(lines)
+
+    def line(self, line: str) -> None:
+        """Take one whole line."""
+        # Of a bar that redraws itself, its last state.
+        text = line.rstrip("\r").rpartition("\r")[2].rstrip()[:MAX_LINE_CHARS]
+        if text:
+            self._tail.append(text)
+            self._log(text)
+
+    def flush(self) -> None:
+        """Take what came without an end of line."""
+        partial, self._partial = self._partial, ""
+        self.line(partial)
+
+    def failure(self, spec: BuildSpec, message: str) -> TrimtabError:
+        """What a failed build means: its Dockerfile's fault, or the registry's of its base image."""
+        self.flush()
+        text = message.strip()
+        # Only these fetch images; a RUN that cannot reach a host is the Dockerfile's own affair.
+        if (
+            not self.instruction or self.instruction.upper().startswith(("FROM ", "COPY --FROM", "LOAD METADATA"))
+        ) and (is_registry_away(text)):
+            error = registry_error("a base image", text)
+            what = f"the build of {spec.dockerfile_label} waits for a base image: {text}"
+            if isinstance(error, RateLimited):
+                return RateLimited(what, after_s=RATE_LIMIT_AFTER_S, hint=error.hint)
+            return RegistryUnavailable(what, hint=error.hint)
+        at = f" at `{self.instruction}`" if self.instruction else ""
+        return BuildFailed(
+            f"the build of {spec.dockerfile_label} failed{at}: {text}",
+            instruction=self.instruction,
+            log_tail=self.tail,
+            hint="it is built again when the Dockerfile or its context changes",
+            origin=spec.origin,
+        )

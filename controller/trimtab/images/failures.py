@@ -1,0 +1,60 @@
+"""Telling why an image could not be had: the registry is away, or what is asked for does not exist. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from trimtab.errors import RateLimited, RegistryUnavailable, TrimtabError, UserError
+
+# Docker Hub counts pulls over six hours; asking again sooner than this is of no use.
+RATE_LIMIT_AFTER_S = 900.0
+
+_RATE = re.compile(r"toomanyrequests|too many requests|rate limit|\b429\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"denied|unauthorized|authentication required|no basic auth|incorrect username or password"
+    r"|insufficient_scope|\b40[13]\b",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(
+    r"manifest unknown|not found|does not exist|no such image|no matching manifest|name unknown|\b404\b"
+    r"|invalid reference format|does not match the specified platform",
+    re.IGNORECASE,
+)
+_AWAY = re.compile(
+    r"dial tcp|timeout|deadline exceeded|connection (?:refused|reset)|no such host|network is unreachable"
+    r"|no route to host|temporary failure|server misbehaving|unexpected eof|\bEOF\b|\b50[0234]\b|bad gateway"
+    r"|service unavailable|tls|x509",
+    re.IGNORECASE,
+)
+
+
+def registry_error(ref: str, message: str) -> TrimtabError:
+    """What a failed pull of ``ref`` means for the loop: stall, wait or retry."""
+    text = message.strip()
+    if _RATE.search(text):
+        return RateLimited(
+            f"the registry of {ref} asks to pull less often: {text}",
+            after_s=RATE_LIMIT_AFTER_S,
+            hint="log in for a higher limit, or use a mirror",
+        )
+    # "no such host" and the like mention 'not found' in some resolvers, so reachability is looked at first.
+    if _AWAY.search(text) and not re.search(r"manifest unknown|manifest for .* not found", text, re.IGNORECASE):
+        return RegistryUnavailable(f"{ref} could not be pulled: {text}", hint="it is tried again by itself")
+    if _DENIED.search(text):
+        return UserError(
+            f"{ref} may not be pulled: {text}",
+            code="TT4201",
+            hint="check the name, and log in on the controller's machine (docker login)",
+        )
+    if _ABSENT.search(text):
+        return UserError(
+            f"{ref} does not exist: {text}", code="TT4202", hint="check the name, the tag and the platform"
+        )
+    return RegistryUnavailable(f"{ref} could not be pulled: {text}", hint="it is tried again by itself")
+
+
+def is_registry_away(message: str) -> bool:
+    """Whether a build's failing FROM or COPY --from is the registry's doing, so that trying again may help."""
+    return isinstance(registry_error("the base image", message), RegistryUnavailable | RateLimited) and bool(
+        _AWAY.search(message) or _RATE.search(message)
+    )
