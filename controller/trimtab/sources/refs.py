@@ -1,0 +1,142 @@
+"""What a ``targetRevision`` means: pure text in, names to look up out; nothing here talks to Git."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import semantic_version
+
+from trimtab.sources.errors import InvalidRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HEAD = "HEAD"
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+# Git's own ids: SHA-1 and SHA-256 in hexadecimal.
+_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Seven digits are what Git itself prints; fewer would be a name more often than an id.
+_SHORT_ID = re.compile(r"[0-9a-f]{7,63}")
+_LONGEST = 255
+# Source: git-check-ref-format(1), narrowed: no quotes, '$', ';', '&', '|', '<', '>', '!', '(' or ')'.
+_NAME = re.compile(r"[0-9A-Za-z_.+@#%=,][0-9A-Za-z_.+@#%=,/-]*|[^\W_][\w.+@#%=,/-]*")
+_RANGE = re.compile(r"[0-9A-Za-z.*+~^<>=|, -]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed target revision; what it is can depend on which names exist, so several may be set.
+
+    Looked up in this order: full commit id, full ref name, branch, tag, semver range over tags, short commit id.
+    """
+
+    text: str
+    ref_names: tuple[str, ...] = ()
+    semver: semantic_version.NpmSpec | None = None
+    commit: str = ""
+
+    @property
+    def is_full_commit(self) -> bool:
+        """Whether no repository need be asked."""
+        return is_full_id(self.commit)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a target points: a full ref name ("" for a bare commit id) and the commit's id."""
+
+    ref: str
+    oid: str
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether the ref should only ever move forward."""
+        return self.ref == HEAD or self.ref.startswith(HEADS)
+
+
+def is_full_id(text: str) -> bool:
+    """Whether ``text`` is a whole commit id, lower case."""
+    return _FULL_ID.fullmatch(text) is not None
+
+
+def is_ref_name(text: str) -> bool:
+    """Whether ``text`` is a ref name (or the short form of one) that is safe on any command line."""
+    return (
+        0 < len(text) <= _LONGEST
+        and _NAME.fullmatch(text) is not None
+        and ".." not in text
+        and "@{" not in text
+        and "//" not in text
+        and text != "@"
+        and not text.endswith(("/", ".", ".lock"))
+        and not any(part.startswith(".") or part.endswith(".lock") for part in text.split("/"))
+    )
+
+
+def parse_target(text: str) -> Target:
+    """Read a target revision; "" and "HEAD" are the repository's default branch.
+
+    Raises:
+        InvalidRef: it can be none of branch, tag, semver range and commit.
+    """
+    if text in ("", HEAD):
+        return Target(text or HEAD, ref_names=(HEAD,))
+    if is_full_id(text.lower()):
+        return Target(text, commit=text.lower())
+    semver = _semver_range(text)
+    if not is_ref_name(text):
+        if semver is not None:
+            return Target(text, semver=semver)
+        shown = text if text.isprintable() else ascii(text)
+        raise InvalidRef(
+            f"'{shown[:80]}' is not a target revision",
+            hint="write a branch, a tag, a semver range such as '^1.2' or '>=1.0.0 <2', or a commit id",
+        )
+    if text.startswith("refs/"):
+        return Target(text, ref_names=(text,))
+    commit = text.lower() if _SHORT_ID.fullmatch(text.lower()) else ""
+    return Target(text, ref_names=(HEADS + text, TAGS + text), semver=semver, commit=commit)
+
+
+def resolve(target: Target, lookup: Callable[[str], str | None], tags: Callable[[], Mapping[str, str]]) -> Found | None:
+    """Where ``target`` points. ``lookup`` maps a full ref name to a commit id; ``tags`` maps short names to ids.
+
+    ``tags`` is only called for a semver range that is not also a name. A short commit id is returned as it is.
+    """
+    if target.is_full_commit:
+        return Found("", target.commit)
+    for name in target.ref_names:
+        if oid := lookup(name):
+            return Found(name, oid)
+    if target.semver is not None and (best := best_tag(target.semver, tags())) is not None:
+        return Found(TAGS + best[0], best[1])
+    return Found("", target.commit) if target.commit else None
+
+
+def best_tag(semver: semantic_version.NpmSpec, tags: Mapping[str, str]) -> tuple[str, str] | None:
+    """The tag of the highest version in the range; of two spellings of one version the plainer name wins."""
+    versions = []
+    for name, oid in tags.items():
+        try:
+            version = semantic_version.Version(name.removeprefix("v"))
+        except ValueError:
+            continue
+        if version in semver:
+            versions.append((version.precedence_key, -len(name), name, oid))
+    if not versions:
+        return None
+    _, _, name, oid = max(versions)
+    return name, oid
+
+
+def _semver_range(text: str) -> semantic_version.NpmSpec | None:
+    if len(text) > _LONGEST or text.startswith("-") or _RANGE.fullmatch(text) is None:
+        return None
+    try:
+        # Flux and Helm also write ">=1.0.0, <2".
+        return semantic_version.NpmSpec(re.sub(r"\s*,\s*", " ", text.strip()))
+    except ValueError:
+        return None
