@@ -1,0 +1,239 @@
+"""The Compose Specification's own JSON schema, applied to nodes, so that every finding has a place.
+
+It checks names, kinds, enums, ranges and what must be there. Only the part of JSON Schema that the
+specification uses is known here; a test fails if a newer schema uses more.
+
+Source: compose-spec.json of https://github.com/compose-spec/compose-spec (Apache-2.0), unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from trimtab.manifest.codes import Code
+from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode, to_plain
+from trimtab.model.diagnostics import Diagnostic, Severity
+
+Schema = Mapping[str, Any]
+
+KNOWN_KEYWORDS = frozenset(
+    {
+        "$ref", "$schema", "$id", "title", "description", "default", "deprecated", "definitions", "type", "properties",
+        "patternProperties", "additionalProperties", "items", "oneOf", "enum", "minimum", "maximum", "pattern",
+        "required", "uniqueItems",
+    }
+)  # fmt: skip
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+# "Did you mean": how alike two names must be, from 0 to 1; difflib's own default is 0.6.
+_LIKENESS = 0.6
+
+
+@cache
+def schema() -> Schema:
+    """The specification's schema, read once."""
+    text = files("trimtab.manifest.compose").joinpath("compose-spec.json").read_text(encoding="utf-8")
+    loaded: Schema = json.loads(text)
+    return loaded
+
+
+def check_schema(node: Node) -> list[Diagnostic]:
+    """Every place where a compose model differs from the schema; the model may be in short or long form."""
+    check = _Check()
+    check.value(node, schema(), "")
+    return check.diagnostics
+
+
+def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:
+    """A hint that names the most similar known name, or "" if none is."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=_LIKENESS)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+class _Check:
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def value(self, node: Node, rule: Schema, where: str) -> None:
+        rule = _resolve(rule)
+        if "oneOf" in rule:
+            self._one_of(node, [_resolve(option) for option in rule["oneOf"]], where)
+            return
+        if not _fits(node, rule):
+            self._wrong_type(node, _types(rule), where)
+            return
+        match node:
+            case Scalar():
+                self._scalar(node, rule, where)
+            case SequenceNode():
+                self._sequence(node, rule, where)
+            case MappingNode():
+                self._mapping(node, rule, where)
+
+    def _one_of(self, node: Node, options: list[Schema], where: str) -> None:
+        fitting = [option for option in _flat(options) if _fits(node, option)]
+        if not fitting:
+            self._wrong_type(node, [name for option in _flat(options) for name in _types(option)], where)
+            return
+        # The options of one kind differ in detail only: the best is the one with least to say.
+        trials: list[list[Diagnostic]] = []
+        for option in fitting:
+            trial = _Check()
+            trial.value(node, option, where)
+            trials.append(trial.diagnostics)
+        best: list[Diagnostic] = min(trials, key=len)
+        self.diagnostics += best
+
+    def _wrong_type(self, node: Node, expected: list[str], where: str) -> None:
+        names = list(dict.fromkeys(_KINDS[name] for name in expected))
+        wanted = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        hint = ""
+        if isinstance(node, Scalar) and "string" in expected and node.value is not None:
+            hint = f'put it in quotes: "{str(node.value).lower() if isinstance(node.value, bool) else node.value}"'
+        elif isinstance(node, Scalar) and node.value is None:
+            hint = "give it a value, or leave it out"
+        elif isinstance(node, Scalar) and "array" in expected:
+            hint = f"write it as a list: [{node.value}]"
+        self._error(Code.WRONG_TYPE, f"{where or 'the file'} is {_kind(node)}; it must be {wanted}", node, hint)
+
+    def _scalar(self, node: Scalar, rule: Schema, where: str) -> None:
+        value = node.value
+        allowed = [str(one) for one in rule.get("enum", ())]
+        if allowed and value not in allowed:
+            hint = did_you_mean(str(value), allowed) or f"one of: {', '.join(allowed)}"
+            self._error(Code.WRONG_VALUE, f"'{value}' is not a value of {where}", node, hint)
+        if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"], value):
+            self._error(
+                Code.WRONG_VALUE, f"'{value}' is not a value of {where}", node, f"it must match {rule['pattern']}"
+            )
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if value < rule.get("minimum", value):
+                self._error(Code.OUT_OF_RANGE, f"{where} is {value}; it must be at least {rule['minimum']}", node)
+            if value > rule.get("maximum", value):
+                self._error(Code.OUT_OF_RANGE, f"{where} is {value}; it must be at most {rule['maximum']}", node)
+
+    def _sequence(self, node: SequenceNode, rule: Schema, where: str) -> None:
+        seen: list[object] = []
+        for i, item in enumerate(node.items):
+            if "items" in rule:
+                self.value(item, rule["items"], f"{where}[{i}]")
+            plain = to_plain(item)
+            if rule.get("uniqueItems") and plain in seen:
+                self._error(
+                    Code.DUPLICATE_ITEM, f"{where}[{i}] is the same as item {seen.index(plain)}", item, "leave one out"
+                )
+            seen.append(plain)
+
+    def _mapping(self, node: MappingNode, rule: Schema, where: str) -> None:
+        known: Schema = rule.get("properties", {})
+        patterns: Schema = rule.get("patternProperties", {})
+        for name, item in node.items.items():
+            inside = f"{where}.{name}" if where else name
+            if name in known:
+                self.value(item, known[name], inside)
+                continue
+            matching = [inner for pattern, inner in patterns.items() if re.search(pattern, name)]
+            for inner in matching:
+                self.value(item, inner, inside)
+            if not matching and rule.get("additionalProperties") is False:
+                self._unknown(node, name, rule, where)
+        for name in rule.get("required", ()):
+            if name not in node.items:
+                self._error(Code.MISSING_ATTRIBUTE, f"{where} has no attribute '{name}'", node, f"add `{name}:`")
+
+    def _unknown(self, node: MappingNode, name: str, rule: Schema, where: str) -> None:
+        known: Schema = rule.get("properties", {})
+        if known:
+            code, message = Code.UNKNOWN_ATTRIBUTE, f"unknown attribute '{name}' in {where or 'the compose file'}"
+            hint = did_you_mean(name, known) or "an attribute of your own starts with 'x-'"
+        else:
+            code, message = Code.BAD_NAME, f"'{name}' is not a name that {where} may have"
+            hint = f"it must match {next(iter(rule.get('patternProperties', {})), '')}"
+        self.diagnostics.append(
+            Diagnostic(
+                severity=Severity.ERROR,
+                code=code,
+                message=message,
+                origin=node.key_origin(name),
+                hint=hint,
+                length=max(1, len(name)),
+            )
+        )
+
+    def _error(self, code: Code, message: str, node: Node, hint: str = "") -> None:
+        length = node.length if isinstance(node, Scalar) else 1
+        self.diagnostics.append(
+            Diagnostic(
+                severity=Severity.ERROR, code=code, message=message, origin=node.origin, hint=hint, length=length
+            )
+        )
+
+
+def _resolve(rule: Schema) -> Schema:
+    while "$ref" in rule:
+        rule = schema()["definitions"][rule["$ref"].rpartition("/")[2]]
+    return rule
+
+
+def _flat(options: list[Schema]) -> list[Schema]:
+    """Options of options, as one list."""
+    flat: list[Schema] = []
+    for option in options:
+        flat += _flat([_resolve(inner) for inner in option["oneOf"]]) if "oneOf" in option else [option]
+    return flat
+
+
+def _types(rule: Schema) -> list[str]:
+    if "oneOf" in rule:
+        return [name for option in _flat([_resolve(inner) for inner in rule["oneOf"]]) for name in _types(option)]
+    kinds = rule.get("type", list(_KINDS))
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _fits(node: Node, rule: Schema) -> bool:
+    return any(_is(node, name) for name in _types(rule))
+
+
+def _is(node: Node, name: str) -> bool:
+    match node:
+        case MappingNode():
+            return name == "object"
+        case SequenceNode():
+            return name == "array"
+        case Scalar(value=None):
+            return name == "null"
+        case Scalar(value=bool()):
+            return name == "boolean"
+        case Scalar(value=str()):
+            return name == "string"
+        case Scalar(value=value):
+            return name == "number" or (name == "integer" and isinstance(value, int | float) and value == int(value))
+
+
+def _kind(node: Node) -> str:
+    match node:
+        case MappingNode():
+            return "a mapping"
+        case SequenceNode():
+            return "a list"
+        case Scalar(value=None):
+            return "empty"
+        case Scalar(value=bool()):
+            return f"{node.value}".lower()
+        case Scalar(value=str()):
+            return "a text"
+        case Scalar():
+            return "a number"
