@@ -86,7 +86,7 @@ def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:
     """The live fields without what is not ours to compare: anonymous volumes, others' networks."""
     fields = dict(live.fields)
     wanted_mounts = _section(want, "Mounts")
-    mounts = {}
+    mounts: dict[str, object] = {}
     inherited_targets = {*_section(live.inherited, "Mounts"), *_section(_section(live.inherited, "Config"), "Volumes")}
     for target, mount in _section(fields, "Mounts").items():
         wanted = wanted_mounts.get(target)

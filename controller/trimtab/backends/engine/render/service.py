@@ -59,7 +59,9 @@ def container_name(app: Application, service: str, replica: int) -> str:
     return str(fixed) if fixed else f"{app.key.project}-{service}-{replica}"
 
 
-def render_service(app: Application, name: str, image: str, tree: Tree, secret_key: bytes, names: Names) -> RenderedService:  # noqa: PLR0913
+def render_service(  # noqa: PLR0913 - one service, its image, and what all services share
+    app: Application, name: str, image: str, tree: Tree, secret_key: bytes, names: Names, *, built: bool
+) -> RenderedService:
     """Every resource of one service but its image."""
     content = ContentCollector(tree, secret_key)
     base = SpecWriter(ServiceReader(app.compose, name))
@@ -79,7 +81,7 @@ def render_service(app: Application, name: str, image: str, tree: Tree, secret_k
         spec = {"files": content.facts}
         resources.append(Resource(key=key, name=content_name, spec=spec, digest=digest(spec), origins={"": base.reader.origin()}))
         needs.append(Need(key))
-    traits = _traits(app, base.reader)
+    traits = {**_traits(app, base.reader), "built": built}
     for replica in range(1, replica_count(app.compose.services[name]) + 1):
         own_name = container_name(app, name, replica)
         writer = SpecWriter(base.reader)

@@ -63,7 +63,9 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         resources.append(_image(app, service, choice))
         if choice.build is not None:
             builds[choice.ref] = choice.build
-        rendered = render_service(app, service, choice.ref, inputs.tree, inputs.secret_key, names)
+        rendered = render_service(
+            app, service, choice.ref, inputs.tree, inputs.secret_key, names, built=choice.build is not None
+        )
         resources += rendered.resources
         diagnostics += rendered.diagnostics
         if rendered.content_name:

@@ -1,0 +1,136 @@
+"""What the planner asks about engine objects: which of several counts, what differs, how to replace. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trimtab.backends.engine.compare import compare
+from trimtab.backends.engine.lifecycle import state_change
+from trimtab.backends.engine.lower import Lowering
+from trimtab.backends.engine.steps import EngineStep
+from trimtab.model.change import Change, FieldChange, Order
+from trimtab.model.desired import DesiredState, Resource
+from trimtab.model.keys import Kind
+from trimtab.model.observed import Live, ObservedState, RunState
+from trimtab.model.plan import Node
+from trimtab.plan.diff import Selection
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDialect:
+    """The engine's half of the planner; ``seal_key`` signs the labels of what is created."""
+
+    installation: str
+    seal_key: bytes
+
+    def select(self, want: Resource | None, lives: tuple[Live, ...], observed: ObservedState) -> Selection:
+        """The object in service; a fitting newer one beside it is a replacement that was interrupted."""
+        ranked = sorted(lives, key=_rank)
+        if want is None or want.key.kind is not Kind.CONTAINER:
+            return Selection(current=ranked[0], extras=tuple(ranked[1:]))
+        fitting = [live for live in ranked if all(field.in_place for field in self.compare(want, live, observed))]
+        others = [live for live in ranked if live not in fitting]
+        if fitting and others and fitting[0].name != want.name:
+            return Selection(current=others[0], staged=fitting[0], extras=(*others[1:], *fitting[1:]))
+        chosen = (*fitting, *others)
+        return Selection(current=chosen[0], extras=chosen[1:])
+
+    def compare(self, want: Resource, live: Live, observed: ObservedState) -> tuple[FieldChange, ...]:
+        """Fields that differ, the image's identity included."""
+        fields = compare(want, live)
+        if want.key.kind is not Kind.CONTAINER:
+            return fields
+        if live.running.status is RunState.DEAD:
+            fields = (*fields, FieldChange(path="/State/Status", attribute="status", before="dead", after="running"))
+        ref = _image_ref(want.spec)
+        image_id = observed.images.get(ref, "")
+        moved = image_id and live.image_id and image_id != live.image_id
+        # A reference of ours names its sources, so another id of it is the same thing built again.
+        if moved and not want.traits.get("built") and ref == _image_ref(live.fields):
+            change = FieldChange(
+                path="/Image",
+                attribute="image",
+                before=f"{ref} ({_short(live.image_id)})",
+                after=f"{ref} ({_short(image_id)})",
+                origin=want.origin("/Config/Image"),
+            )
+            return (*fields, change)
+        return fields
+
+    def state_change(self, want: Resource, live: Live) -> FieldChange | None:
+        """What is wrong with how it runs."""
+        return state_change(want, live) if want.key.kind is Kind.CONTAINER else None
+
+    def order(self, want: Resource, live: Live, contested: frozenset[str]) -> tuple[Order, str]:
+        """Start-first unless old and new would fight over something."""
+        if want.key.kind is not Kind.CONTAINER:
+            return Order.STOP_FIRST, ""
+        if contested:
+            return Order.STOP_FIRST, f"another container takes over {min(contested)}"
+        shared = self.claims(want.spec) & self.claims(live.fields)
+        if shared:
+            return Order.STOP_FIRST, f"{min(shared)} can only be held once"
+        chosen = str(want.traits.get("order") or "")
+        if chosen == Order.STOP_FIRST.value:
+            return Order.STOP_FIRST, "deploy.update_config.order says so"
+        mode = str(_section(want.spec, "HostConfig").get("NetworkMode") or "")
+        if mode == "host" or mode.startswith("container:"):
+            return Order.STOP_FIRST, "it shares another network namespace, where ports can only be held once"
+        if chosen == Order.START_FIRST.value:
+            return Order.START_FIRST, "deploy.update_config.order says so"
+        volume = _writable_volume(want.spec)
+        if volume:
+            return Order.STOP_FIRST, f"volume {volume} must not have two writers"
+        return Order.START_FIRST, ""
+
+    def claims(self, fields: Mapping[str, object]) -> frozenset[str]:
+        """Published host ports and fixed addresses."""
+        found = set()
+        for port, bindings in _section(_section(fields, "HostConfig"), "PortBindings").items():
+            protocol = port.partition("/")[2]
+            for binding in bindings if isinstance(bindings, list | tuple) else ():
+                host_port = str(binding.get("HostPort") or "") if isinstance(binding, Mapping) else ""
+                if host_port and host_port != "0":
+                    found.add(f"port {host_port}/{protocol}")
+        for network, endpoint in _section(fields, "Networks").items():
+            for field in ("IPv4Address", "IPv6Address", "MacAddress"):
+                if isinstance(endpoint, Mapping) and endpoint.get(field):
+                    found.add(f"address {endpoint[field]} in {network}")
+        return frozenset(found)
+
+    def recreatable(self, kind: Kind) -> bool:
+        """Everything but a volume, whose data would be lost."""
+        return kind is not Kind.VOLUME
+
+    def lower(
+        self, changes: Sequence[Change], desired: DesiredState, observed: ObservedState
+    ) -> tuple[Node[EngineStep], ...]:
+        """The steps that carry the changes out."""
+        return Lowering(self.installation, self.seal_key, self.claims, desired, observed).lower(changes)
+
+
+def _rank(live: Live) -> tuple[bool, bool, float, str]:
+    running = live.running.status in {RunState.RUNNING, RunState.ABSENT}
+    staged = live.name.rpartition("-")[2] == live.digest[:8]
+    age = -live.created_at.timestamp() if live.created_at is not None else 0.0
+    return (not running, staged, age, live.handle)
+
+
+def _writable_volume(spec: Mapping[str, object]) -> str:
+    for mount in _section(spec, "Mounts").values():
+        if isinstance(mount, Mapping) and mount.get("Type") == "volume" and mount.get("Source") and not mount.get("ReadOnly"):
+            return str(mount["Source"])
+    return ""
+
+
+def _image_ref(spec: Mapping[str, object]) -> str:
+    return str(_section(spec, "Config").get("Image") or "")
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
+
+
+def _section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else {}

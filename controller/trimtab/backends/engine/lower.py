@@ -1,0 +1,470 @@
+"""Stage 8: changes as a DAG of engine steps. Pure.
+
+The order is made of needs only: an object's needs first, what lets go of a port before what takes it,
+removals last, so that nothing is taken away before its successor has proved itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trimtab.backends.engine import steps
+from trimtab.backends.engine.fields import field_of
+from trimtab.backends.engine.labels import labels_for, staging_name
+from trimtab.model.change import Change, Order, Reason, Verb
+from trimtab.model.desired import Condition, DesiredState, Need, Resource
+from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.observed import Live, ObservedState, Probe, RunState
+from trimtab.model.plan import Node, RunWhen
+from trimtab.plan.fielddiff import unescape
+
+# Deadlines of single steps, in seconds: what a healthy engine never needs. A build or pull has its own (CONTRACT §6).
+CALL_S = 60.0
+START_S = 120.0
+IMAGE_S = 600.0
+# On top of a container's own grace period: the engine's time to kill and clean up.
+STOP_MARGIN_S = 30.0
+
+Claims = Callable[[Mapping[str, object]], frozenset[str]]
+
+
+@dataclass(slots=True)
+class _Draft:
+    id: int
+    step: steps.EngineStep
+    key: ResourceKey
+    cause: str
+    needs: set[int]
+    when: RunWhen = RunWhen.SUCCESS
+    timeout_s: float = CALL_S
+    waits: bool = False
+
+
+@dataclass(slots=True)
+class _Places:
+    """Which nodes bring a container to a condition, and which free what it holds."""
+
+    ref: steps.ContainerRef
+    name: str
+    started: set[int] = field(default_factory=set)
+    last: set[int] = field(default_factory=set)
+    stop: int | None = None
+    start: int | None = None
+    undo: int | None = None
+    awaited: dict[Condition, int] = field(default_factory=dict)
+
+
+class Lowering:
+    """One plan's lowering; ``lower`` may be called once."""
+
+    def __init__(
+        self, installation: str, seal_key: bytes, claims: Claims, desired: DesiredState, observed: ObservedState
+    ) -> None:
+        self.installation = installation
+        self.seal_key = seal_key
+        self.claims = claims
+        self.desired = desired
+        self.observed = observed
+        self.drafts: list[_Draft] = []
+        self.made: dict[ResourceKey, int] = {}
+        self.places: dict[ResourceKey, _Places] = {}
+        self.removed: list[int] = []
+        self.network_gone: dict[str, set[int]] = {}
+
+    def lower(self, changes: Sequence[Change]) -> tuple[Node[steps.EngineStep], ...]:
+        """Nodes in an order in which every need stands before its dependents."""
+        acting = [change for change in changes if change.acts]
+        by_key = {change.key: change for change in acting}
+        for change in self._of(acting, Kind.IMAGE):
+            self._image(change)
+        for kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONTENT):
+            for change in self._of(acting, kind):
+                self._object(change)
+        for key in self._start_order(by_key):
+            self._container(by_key[key])
+        settled = {node for place in self.places.values() for node in place.last}
+        for change in self._of(acting, Kind.CONTAINER):
+            if change.verb is Verb.DELETE:
+                self._remove_container(change, settled)
+        self._hand_over()
+        everything = settled | set(self.removed)
+        for change in self._of(acting, Kind.NETWORK):
+            if change.verb is Verb.DELETE and change.before:
+                step = steps.RemoveNetwork(handle=change.before.handle, name=change.before.name)
+                self._add(step, change, everything)
+        for change in self._of(acting, Kind.CONTENT):
+            if change.verb is Verb.DELETE and change.before:
+                self._add(steps.RemoveContent(name=change.before.name), change, everything)
+        return tuple(
+            Node(
+                id=d.id, step=d.step, key=d.key, cause=d.cause, needs=frozenset(d.needs), when=d.when,
+                timeout_s=d.timeout_s, waits=d.waits,
+            )
+            for d in self.drafts
+        )
+
+    @staticmethod
+    def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:
+        return [change for change in changes if change.key.kind is kind]
+
+    def _add(  # noqa: PLR0913 - a node's own fields
+        self,
+        step: steps.EngineStep,
+        change: Change,
+        needs: Iterable[int] = (),
+        *,
+        when: RunWhen = RunWhen.SUCCESS,
+        timeout_s: float = CALL_S,
+        waits: bool = False,
+    ) -> int:
+        cause = change.detail or change.reason.value.replace("-", " ")
+        draft = _Draft(len(self.drafts) + 1, step, change.key, cause, set(needs), when, timeout_s, waits)
+        self.drafts.append(draft)
+        return draft.id
+
+    def _labels(self, want: Resource) -> dict[str, str]:
+        own = labels_for(
+            want.key, name=want.name, digest=want.digest, revision=self.desired.revision,
+            installation=self.installation, seal_key=self.seal_key,
+        )
+        spec_labels = want.spec.get("Labels")
+        config = want.spec.get("Config")
+        if isinstance(config, Mapping):
+            spec_labels = config.get("Labels")
+        user = {str(k): str(v) for k, v in spec_labels.items()} if isinstance(spec_labels, Mapping) else {}
+        return {**user, **own}
+
+    def _image(self, change: Change) -> None:
+        want = _wanted(change)
+        same = [d.id for d in self.drafts if isinstance(d.step, steps.PullImage | steps.BuildImage) and d.step.ref == want.name]
+        if same:
+            self.made[change.key] = same[0]
+            return
+        step: steps.EngineStep
+        if change.verb is Verb.BUILD:
+            step = steps.BuildImage(ref=want.name)
+        else:
+            step = steps.PullImage(ref=want.name, platform=str(want.traits.get("platform") or ""))
+        self.made[change.key] = self._add(step, change, timeout_s=IMAGE_S)
+
+    def _object(self, change: Change) -> None:
+        if change.verb not in {Verb.CREATE, Verb.REPLACE}:
+            return
+        want = _wanted(change)
+        labels = self._labels(want)
+        match change.key.kind:
+            case Kind.NETWORK:
+                needs = self._empty_network(change) if change.verb is Verb.REPLACE else set()
+                node = self._add(steps.CreateNetwork(name=want.name, spec=want.spec, labels=labels), change, needs)
+            case Kind.VOLUME:
+                node = self._add(steps.CreateVolume(name=want.name, spec=want.spec, labels=labels), change)
+            case _:
+                node = self._add(steps.CreateContent(name=want.name, labels=labels), change)
+        self.made[change.key] = node
+
+    def _empty_network(self, change: Change) -> set[int]:
+        """Detach every container of ours and remove the old network."""
+        live = _present(change)
+        left = set()
+        for key in sorted(self.observed.live):
+            for container in self.observed.live[key] if key.kind is Kind.CONTAINER else ():
+                networks = container.fields.get("Networks")
+                if isinstance(networks, Mapping) and live.name in networks:
+                    step = steps.DisconnectNetwork(container=steps.Existing(container.handle), name=container.name, network=live.name)
+                    left.add(self._add(step, change))
+        gone = self._add(steps.RemoveNetwork(handle=live.handle, name=live.name), change, left)
+        return {gone}
+
+    def _start_order(self, by_key: Mapping[ResourceKey, Change]) -> list[ResourceKey]:
+        """Containers to work on, dependencies first; cycles were refused when the manifests were read."""
+        done: list[ResourceKey] = []
+        visiting: set[ResourceKey] = set()
+
+        def visit(key: ResourceKey) -> None:
+            if key in visiting or key in done:
+                return
+            visiting.add(key)
+            for need in self.desired.resources[key].needs if key in self.desired.resources else ():
+                for other in self._replicas(need):
+                    visit(other)
+            done.append(key)
+
+        for key in sorted(self.desired.resources):
+            if key.kind is Kind.CONTAINER:
+                visit(key)
+        return [key for key in done if key in by_key and by_key[key].verb is not Verb.DELETE]
+
+    def _replicas(self, need: Need) -> list[ResourceKey]:
+        if need.key.kind is not Kind.CONTAINER:
+            return []
+        return [key for key in sorted(self.desired.resources) if key.kind is Kind.CONTAINER and key.name == need.key.name]
+
+    def _container(self, change: Change) -> None:
+        match change.verb:
+            case Verb.CREATE:
+                self._create(change)
+            case Verb.REPLACE:
+                self._replace(change)
+            case Verb.UPDATE:
+                self._update(change)
+            case _:
+                return
+        for extra in change.extras:
+            self._discard_extra(change, extra)
+
+    def _object_needs(self, want: Resource) -> set[int]:
+        found = {self.made[need.key] for need in want.needs if need.key in self.made}
+        for need in want.needs:
+            if need.follows:
+                for key in self._replicas(need):
+                    place = self.places.get(key)
+                    if place is not None:
+                        found |= place.last
+        return found
+
+    def _conditions(self, change: Change, want: Resource) -> set[int]:
+        """Nodes after which every service that ``want`` waits for is in the state it waits for."""
+        found: set[int] = set()
+        for need in want.needs:
+            for key in self._replicas(need):
+                found |= self._condition(change, key, need.condition)
+        return found
+
+    def _condition(self, change: Change, key: ResourceKey, condition: Condition) -> set[int]:
+        place = self.places.get(key)
+        if place is None:
+            live = min(self.observed.live.get(key, ()), key=lambda found: (found.running.status is not RunState.RUNNING, found.handle), default=None)
+            if live is None or condition is Condition.STARTED or _meets(live, condition):
+                return set()
+            place = self.places.setdefault(key, _Places(ref=steps.Existing(live.handle), name=live.name))
+        if condition in {Condition.STARTED, Condition.EXISTS}:
+            return set(place.started)
+        if condition not in place.awaited:
+            waiting: steps.EngineStep
+            if condition is Condition.HEALTHY:
+                waiting = steps.AwaitHealthy(container=place.ref, name=place.name)
+            else:
+                waiting = steps.AwaitCompleted(container=place.ref, name=place.name)
+            own = self.desired.resources[key]
+            place.awaited[condition] = self._add(waiting, change, place.started, timeout_s=_deadline_s(own), waits=True)
+            place.last = place.last | {place.awaited[condition]}
+        return {place.awaited[condition]}
+
+    def _create_step(self, change: Change, name: str) -> int:
+        want = _wanted(change)
+        step = steps.CreateContainer(
+            key=want.key, name=name, spec=want.spec, labels=self._labels(want), platform=str(want.traits.get("platform") or "")
+        )
+        return self._add(step, change, self._object_needs(want))
+
+    def _start(self, change: Change, ref: steps.ContainerRef, needs: set[int]) -> tuple[int, set[int]]:
+        """Start and ``post_start`` hooks; the start node and the nodes after which it counts as started."""
+        want = _wanted(change)
+        start = self._add(steps.StartContainer(container=ref, name=want.name), change, needs, timeout_s=START_S)
+        last = {start}
+        hooks = want.traits.get("post_start")
+        for hook in hooks if isinstance(hooks, tuple) else ():
+            last = {self._add(steps.ExecHook(container=ref, name=want.name, hook=hook), change, last, timeout_s=IMAGE_S)}
+        return start, last
+
+    def _create(self, change: Change) -> None:
+        want = _wanted(change)
+        create = self._create_step(change, want.name)
+        ref = steps.CreatedBy(create)
+        start, started = self._start(change, ref, {create, *self._conditions(change, want)})
+        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=set(started), start=start)
+
+    def _replace(self, change: Change) -> None:
+        want, old = _wanted(change), _present(change)
+        created: set[int] = set()
+        ref: steps.ContainerRef
+        if change.staged is not None:
+            ref = steps.Existing(change.staged.handle)
+        else:
+            create = self._create_step(change, staging_name(want.name, want.digest))
+            ref, created = steps.CreatedBy(create), {create}
+        conditions = self._conditions(change, want)
+        up = old.running.status in {RunState.RUNNING, RunState.RESTARTING, RunState.PAUSED}
+        stop_first = change.order is Order.STOP_FIRST
+        stop: int | None = None
+        if up and stop_first:
+            stop = self._stop(change, old, {*created, *conditions, *self._object_needs(want)})
+        start, started = self._start(change, ref, {*created, *conditions, *({stop} if stop else ())})
+        proof = self._prove(change, ref, started)
+        if up and not stop_first:
+            stop = self._stop(change, old, {proof})
+        undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}
+        undo: steps.EngineStep
+        if stop_first and up:
+            undo = steps.RestoreContainer(container=steps.Existing(old.handle), name=old.name, replacement=ref, grace_s=_grace_s(want))
+        else:
+            undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=_grace_s(want))
+        undone = self._add(undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S)
+        removed = self._add(
+            steps.RemoveContainer(container=steps.Existing(old.handle), name=old.name), change, {proof, *({stop} if stop else ())}
+        )
+        renamed = self._add(steps.RenameContainer(container=ref, name=want.name), change, {removed})
+        self.places[change.key] = _Places(
+            ref=ref, name=want.name, started=started, last={renamed}, stop=stop if stop_first else None, start=start, undo=undone
+        )
+
+    def _prove(self, change: Change, ref: steps.ContainerRef, started: set[int]) -> int:
+        want = _wanted(change)
+        proof: steps.EngineStep
+        if want.traits.get("job"):
+            proof = steps.AwaitCompleted(container=ref, name=want.name)
+        elif want.traits.get("checked"):
+            proof = steps.AwaitHealthy(container=ref, name=want.name)
+        else:
+            settle = want.traits.get("settle_s")
+            proof = steps.AwaitRunning(container=ref, name=want.name, settle_s=float(settle) if isinstance(settle, int | float) else 0.0)
+        return self._add(proof, change, started, timeout_s=_deadline_s(want), waits=True)
+
+    def _stop(self, change: Change, live: Live, needs: Iterable[int]) -> int:
+        want = change.after
+        grace_s = _grace_s(want)
+        hooks = want.traits.get("pre_stop") if want is not None else ()
+        step = steps.StopContainer(
+            container=steps.Existing(live.handle),
+            name=live.name,
+            # None: the container's own StopTimeout, which it was created with.
+            grace_s=None,
+            pre_stop=hooks if isinstance(hooks, tuple) else (),
+        )
+        return self._add(step, change, needs, timeout_s=grace_s + STOP_MARGIN_S)
+
+    def _update(self, change: Change) -> None:
+        want, live = _wanted(change), _present(change)
+        ref = steps.Existing(live.handle)
+        last: set[int] = set()
+        host_config = self._host_config(change, want, live)
+        if host_config:
+            last.add(self._add(steps.UpdateContainer(container=ref, name=live.name, host_config=host_config), change))
+        last |= self._rejoin(change, want, live, ref)
+        start: int | None = None
+        states = {field.path for field in change.fields}
+        if "/State/Status" in states:
+            needs = {*last, *self._conditions(change, want), *self._object_needs(want)}
+            if live.running.status is RunState.PAUSED:
+                last = {self._add(steps.UnpauseContainer(container=ref, name=live.name), change, needs)}
+            else:
+                start, last = self._start(change, ref, needs)
+        elif change.reason is Reason.DEPENDENCY_REPLACED:
+            needs = {*last, *self._conditions(change, want)}
+            step = steps.RestartContainer(container=ref, name=live.name, grace_s=_grace_s(want))
+            last = {self._add(step, change, needs, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S)}
+        started = set(last)
+        if live.name != want.name:
+            last = {self._add(steps.RenameContainer(container=ref, name=want.name), change, last)}
+        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=last, start=start)
+
+    @staticmethod
+    def _host_config(change: Change, want: Resource, live: Live) -> dict[str, object]:
+        wanted = want.spec.get("HostConfig")
+        wanted = wanted if isinstance(wanted, Mapping) else {}
+        body: dict[str, object] = {}
+        for changed in change.fields:
+            if changed.path.startswith("/HostConfig/"):
+                name = changed.path.split("/")[2]
+                body[name] = wanted[name] if name in wanted else field_of(f"/HostConfig/{name}").unset
+        if "Memory" in body and "MemorySwap" not in wanted:
+            # Source: moby daemon: without a swap limit it is twice the memory, and an update must not go below either.
+            memory = body["Memory"]
+            body["MemorySwap"] = 2 * memory if isinstance(memory, int) else None
+        return body
+
+    def _rejoin(self, change: Change, want: Resource, live: Live, ref: steps.ContainerRef) -> set[int]:
+        """Connect and disconnect networks so that they are as wanted."""
+        wanted = want.spec.get("Networks")
+        wanted = wanted if isinstance(wanted, Mapping) else {}
+        has = live.fields.get("Networks")
+        has = has if isinstance(has, Mapping) else {}
+        touched = {unescape(field.path.split("/")[2]) for field in change.fields if field.path.startswith("/Networks/")}
+        if change.reason is Reason.NETWORK_REPLACED:
+            touched |= {
+                self.desired.resources[need.key].name for need in want.needs if need.key.kind is Kind.NETWORK and need.key in self.made
+            }
+        nodes: set[int] = set()
+        needs = self._object_needs(want)
+        for network in sorted(touched):
+            before: set[int] = set(needs)
+            if network in has and change.reason is not Reason.NETWORK_REPLACED:
+                step = steps.DisconnectNetwork(container=ref, name=live.name, network=network)
+                before = {self._add(step, change, before)}
+                nodes |= before
+            if network in wanted:
+                endpoint = wanted[network]
+                connect = steps.ConnectNetwork(
+                    container=ref, name=live.name, network=network, endpoint=endpoint if isinstance(endpoint, Mapping) else {}
+                )
+                nodes.add(self._add(connect, change, before))
+        return nodes
+
+    def _discard_extra(self, change: Change, extra: Live) -> None:
+        stop = self._stop(change, extra, self.places[change.key].last)
+        step = steps.RemoveContainer(container=steps.Existing(extra.handle), name=extra.name)
+        self.removed.append(self._add(step, change, {stop}))
+
+    def _remove_container(self, change: Change, settled: set[int]) -> None:
+        wanted = {claim for resource in self.desired.of_kind(Kind.CONTAINER) for claim in self.claims(resource.spec)}
+        for live in (_present(change), *change.extras):
+            in_the_way = bool(self.claims(live.fields) & wanted)
+            stop = self._stop(change, live, () if in_the_way else settled)
+            if in_the_way:
+                self.places.setdefault(change.key, _Places(ref=steps.Existing(live.handle), name=live.name, stop=stop))
+            step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name)
+            self.removed.append(self._add(step, change, {stop, *settled}))
+
+    def _hand_over(self) -> None:
+        """What starts on a port or address waits until whoever holds it has let go."""
+        holders: dict[str, list[tuple[ResourceKey, int]]] = {}
+        for key, place in self.places.items():
+            if place.stop is not None:
+                for live in self.observed.live.get(key, ()):
+                    for claim in self.claims(live.fields):
+                        holders.setdefault(claim, []).append((key, place.stop))
+        by_id = {draft.id: draft for draft in self.drafts}
+        for key, place in self.places.items():
+            want = self.desired.resources.get(key)
+            if want is None or place.start is None:
+                continue
+            for claim in self.claims(want.spec):
+                for holder, stop in holders.get(claim, ()):
+                    if holder != key:
+                        by_id[place.start].needs.add(stop)
+                        if place.undo is not None:
+                            by_id[place.undo].needs.add(stop)
+
+
+def _wanted(change: Change) -> Resource:
+    if change.after is None:
+        message = f"{change.verb} of {change.key} without what is wanted"
+        raise ValueError(message)
+    return change.after
+
+
+def _present(change: Change) -> Live:
+    if change.before is None:
+        message = f"{change.verb} of {change.key} without what is there"
+        raise ValueError(message)
+    return change.before
+
+
+def _meets(live: Live, condition: Condition) -> bool:
+    running = live.running
+    if condition is Condition.HEALTHY:
+        return running.status is RunState.RUNNING and running.probe is Probe.HEALTHY
+    if condition is Condition.COMPLETED:
+        return running.status is RunState.EXITED and running.exit_code == 0
+    return True
+
+
+def _grace_s(want: Resource | None) -> int:
+    value = want.traits.get("grace_s") if want is not None else None
+    return value if isinstance(value, int) else 10
+
+
+def _deadline_s(want: Resource) -> float:
+    value = want.traits.get("timeout_s")
+    return float(value) if isinstance(value, int | float) else 600.0

@@ -1,0 +1,316 @@
+"""Stage 6: what has to change, and why. Pure; no backend's details, which a Dialect answers.
+
+Every object gets a Change only if something happens to it, or if a person might expect something
+to happen and it does not (KEEP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from trimtab.model.application import IgnoreDifference
+from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason, Verb
+from trimtab.model.desired import DesiredState, Resource
+from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.observed import Live, ObservedState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Of several live objects for one key: the one in service, a replacement under way, and the rest."""
+
+    current: Live
+    staged: Live | None = None
+    extras: tuple[Live, ...] = ()
+
+
+class Dialect(Protocol):
+    """What a backend knows about its own objects; all pure."""
+
+    def select(self, want: Resource | None, lives: tuple[Live, ...], observed: ObservedState) -> Selection:
+        """Choose among live objects of one key, deterministically."""
+        ...
+
+    def compare(self, want: Resource, live: Live, observed: ObservedState) -> tuple[FieldChange, ...]:
+        """Fields that differ."""
+        ...
+
+    def state_change(self, want: Resource, live: Live) -> FieldChange | None:
+        """What is wrong with how it runs (stopped, paused), if it should run."""
+        ...
+
+    def order(self, want: Resource, live: Live, contested: frozenset[str]) -> tuple[Order, str]:
+        """How it would be replaced, and why so; ``contested`` are exclusive claims that others in this plan make."""
+        ...
+
+    def claims(self, fields: Mapping[str, object]) -> frozenset[str]:
+        """What only one object can hold at a time: published ports, fixed addresses."""
+        ...
+
+    def recreatable(self, kind: Kind) -> bool:
+        """Whether a differing object may be made anew: not a volume."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffOptions:
+    """What the application allows. ``only_drift``: repair what is there, build and add nothing else."""
+
+    prune: bool = True
+    ignore: tuple[IgnoreDifference, ...] = ()
+    known: frozenset[ResourceKey] = frozenset()
+
+
+def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, options: DiffOptions) -> tuple[Change, ...]:
+    """Every change, in key order. ``options.known`` are keys that were applied before (a missing one is drift)."""
+    changes: dict[ResourceKey, Change] = {}
+    contested = _contested(desired, observed, dialect)
+    for key in sorted({*desired.resources, *observed.live}):
+        want, lives = desired.resources.get(key), observed.live.get(key, ())
+        if want is None:
+            found = _unwanted(key, lives, desired, observed, dialect, options)
+        elif key.kind is Kind.IMAGE:
+            found = _image(want, observed)
+        elif want.external:
+            found = None
+        elif not lives:
+            found = _missing(want, observed, options)
+        else:
+            found = _existing(want, lives, observed, dialect, options, contested)
+        if found is not None:
+            changes[key] = found
+    _follow(changes, desired, observed, dialect, contested)
+    _needed_images(changes, desired)
+    return tuple(changes[key] for key in sorted(changes))
+
+
+def _image(want: Resource, observed: ObservedState) -> Change | None:
+    if observed.images.get(want.name):
+        return None
+    built = bool(want.traits.get("built"))
+    return Change(
+        verb=Verb.BUILD if built else Verb.PULL,
+        key=want.key,
+        name=want.name,
+        reason=Reason.SOURCES_CHANGED if built else Reason.IMAGE_ABSENT,
+        detail=str(want.traits.get("context") or "") if built else "not on the engine",
+        after=want,
+        origin=want.origin(""),
+    )
+
+
+def _missing(want: Resource, observed: ObservedState, options: DiffOptions) -> Change:
+    holder = observed.foreign.get((want.key.kind if want.key.kind is not Kind.CONTENT else Kind.VOLUME, want.name))
+    if holder:
+        return Change(
+            verb=Verb.KEEP,
+            key=want.key,
+            name=want.name,
+            reason=Reason.NAME_TAKEN,
+            detail=f"the name is taken by {holder[:12]}, which is not ours",
+            after=want,
+            origin=want.origin(""),
+        )
+    known = want.key in options.known
+    return Change(
+        verb=Verb.CREATE,
+        key=want.key,
+        name=want.name,
+        reason=Reason.MISSING if known else Reason.NEW,
+        detail="it is gone from the engine" if known else "",
+        after=want,
+        loses_data=False,
+        origin=want.origin(""),
+    )
+
+
+def _existing(  # noqa: PLR0913 - the stage's inputs, passed through
+    want: Resource,
+    lives: tuple[Live, ...],
+    observed: ObservedState,
+    dialect: Dialect,
+    options: DiffOptions,
+    contested: Mapping[ResourceKey, frozenset[str]],
+) -> Change | None:
+    chosen = dialect.select(want, lives, observed)
+    live = chosen.current
+    all_fields = dialect.compare(want, live, observed)
+    fields = tuple(field for field in all_fields if not _ignored(want, field, options.ignore))
+    state = dialect.state_change(want, live)
+    base = Change(
+        verb=Verb.UPDATE,
+        key=want.key,
+        name=want.name,
+        reason=Reason.DRIFT if want.digest == live.digest else Reason.SPEC_CHANGED,
+        before=live,
+        after=want,
+        staged=chosen.staged,
+        extras=chosen.extras,
+        fields=fields,
+        origin=fields[0].origin if fields and fields[0].origin else want.origin(""),
+    )
+    forced = tuple(field for field in fields if not field.in_place)
+    if forced or chosen.staged is not None:
+        if not dialect.recreatable(want.key.kind):
+            return replace(
+                base,
+                verb=Verb.KEEP,
+                reason=Reason.IMMUTABLE_DATA,
+                detail="its definition differs; applying that would delete its data, so a person has to decide",
+            )
+        order, why = dialect.order(want, live, contested.get(want.key, frozenset()))
+        if want.key.kind is not Kind.CONTAINER:
+            return replace(base, verb=Verb.REPLACE, disruption=Disruption.RESTART)
+        image_only = all(field.path in {"/Config/Image", "/Image"} for field in forced) and bool(forced)
+        return replace(
+            base,
+            verb=Verb.REPLACE,
+            reason=Reason.IMAGE_CHANGED if image_only else Reason.UNFINISHED if not forced else base.reason,
+            order=order,
+            order_reason=why,
+            disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
+        )
+    if fields:
+        return replace(base, fields=(*fields, *((state,) if state else ())), disruption=Disruption.RESTART if state else Disruption.NONE)
+    if state is not None:
+        return replace(base, reason=Reason.STOPPED, fields=(state,), detail=str(state.before), disruption=Disruption.RESTART)
+    if live.name != want.name and want.key.kind is Kind.CONTAINER:
+        name = FieldChange(path="/Name", attribute="name", before=live.name, after=want.name, in_place=True)
+        return replace(base, reason=Reason.UNFINISHED, fields=(name,))
+    if chosen.extras:
+        return replace(base, reason=Reason.DUPLICATE, detail=f"{len(chosen.extras)} more of it than wanted")
+    return None
+
+
+def _ignored(want: Resource, field: FieldChange, rules: Iterable[IgnoreDifference]) -> bool:
+    return any(
+        rule.kind.lower() == want.key.kind.value
+        and rule.name in {"", want.key.name, want.name}
+        and any(field.path == pointer or field.path.startswith(pointer.rstrip("/") + "/") for pointer in rule.json_pointers)
+        for rule in rules
+    )
+
+
+def _unwanted(  # noqa: PLR0913 - the stage's inputs, passed through
+    key: ResourceKey,
+    lives: tuple[Live, ...],
+    desired: DesiredState,
+    observed: ObservedState,
+    dialect: Dialect,
+    options: DiffOptions,
+) -> Change | None:
+    if not lives or key.kind is Kind.IMAGE:
+        return None
+    chosen = dialect.select(None, lives, observed)
+    scaled = key.kind is Kind.CONTAINER and any(k.kind is key.kind and k.name == key.name for k in desired.resources)
+    since = f"since {desired.revision[:7]}" if desired.revision else ""
+    extras = (*((chosen.staged,) if chosen.staged else ()), *chosen.extras)
+    change = Change(
+        verb=Verb.DELETE,
+        key=key,
+        name=chosen.current.name,
+        reason=Reason.SCALED_DOWN if scaled else Reason.NOT_IN_GIT,
+        detail="more replicas than wanted" if scaled else f"no longer in Git {since}".strip(),
+        before=chosen.current,
+        extras=extras,
+        disruption=Disruption.REPLACE if key.kind is Kind.CONTAINER else Disruption.NONE,
+    )
+    if key.kind is Kind.VOLUME:
+        return replace(
+            change,
+            verb=Verb.KEEP,
+            reason=Reason.PROTECTED,
+            detail="no longer in Git; volumes are never removed without approval",
+            disruption=Disruption.NONE,
+        )
+    if key.kind is Kind.CONTENT:
+        return replace(change, reason=Reason.UNUSED, detail="nothing mounts these files any more")
+    if not options.prune:
+        return replace(change, verb=Verb.KEEP, detail=f"{change.detail}; prune is off", disruption=Disruption.NONE)
+    if key.kind is Kind.NETWORK and chosen.current.endpoints:
+        others = ", ".join(chosen.current.endpoints)
+        return replace(change, verb=Verb.KEEP, reason=Reason.PROTECTED, detail=f"no longer in Git, but others are attached: {others}")
+    return change
+
+
+def _contested(
+    desired: DesiredState, observed: ObservedState, dialect: Dialect
+) -> Mapping[ResourceKey, frozenset[str]]:
+    """For each container: the claims it holds now that another wants, so that it has to let go first."""
+    wanted: dict[str, set[ResourceKey]] = {}
+    for resource in desired.of_kind(Kind.CONTAINER):
+        for claim in dialect.claims(resource.spec):
+            wanted.setdefault(claim, set()).add(resource.key)
+    result: dict[ResourceKey, frozenset[str]] = {}
+    for key in sorted(observed.live):
+        if key.kind is Kind.CONTAINER:
+            held = {claim for live in observed.live[key] for claim in dialect.claims(live.fields)}
+            result[key] = frozenset(claim for claim in held if wanted.get(claim, set()) - {key})
+    return result
+
+
+def _follow(
+    changes: dict[ResourceKey, Change],
+    desired: DesiredState,
+    observed: ObservedState,
+    dialect: Dialect,
+    contested: Mapping[ResourceKey, frozenset[str]],
+) -> None:
+    """Carry replacements on to what holds the replaced one's namespace, mounts or network, until nothing new comes."""
+    todo = True
+    while todo:
+        todo = False
+        renewed = {
+            ResourceKey(key.app, key.kind, key.name, 0)
+            for key, change in changes.items()
+            if change.verb in {Verb.REPLACE, Verb.CREATE}
+        }
+        for want in desired.of_kind(Kind.CONTAINER):
+            change, lives = changes.get(want.key), observed.live.get(want.key, ())
+            if not lives or (change is not None and change.verb in {Verb.REPLACE, Verb.CREATE}):
+                continue
+            follows = [need for need in want.needs if need.follows and need.key in renewed]
+            restarts = [need for need in want.needs if need.restarts and need.key in renewed]
+            rejoins = [
+                need for need in want.needs
+                if need.key.kind is Kind.NETWORK and need.key in changes and changes[need.key].verb is Verb.REPLACE
+            ]
+            selection = dialect.select(want, lives, observed)
+            base = change or Change(
+                verb=Verb.UPDATE, key=want.key, name=want.name, reason=Reason.DRIFT, before=selection.current,
+                after=want, staged=selection.staged, extras=selection.extras, origin=want.origin(""),
+            )
+            if follows:
+                order, why = dialect.order(want, selection.current, contested.get(want.key, frozenset()))
+                changes[want.key] = replace(
+                    base, verb=Verb.REPLACE, reason=Reason.PARENT_REPLACED, order=order, order_reason=why,
+                    detail=f"it shares what belongs to {follows[0].key.name}, which is replaced",
+                    disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
+                )
+                todo = True
+            elif rejoins and base.reason is not Reason.NETWORK_REPLACED:
+                changes[want.key] = replace(
+                    base, reason=Reason.NETWORK_REPLACED, disruption=max(base.disruption, Disruption.RESTART),
+                    detail=f"its network {rejoins[0].key.name} is made anew",
+                )
+                todo = True
+            elif restarts and change is None:
+                changes[want.key] = replace(
+                    base, reason=Reason.DEPENDENCY_REPLACED, disruption=Disruption.RESTART,
+                    detail=f"{restarts[0].key.name}, which it depends on, is replaced",
+                )
+                todo = True
+
+
+def _needed_images(changes: dict[ResourceKey, Change], desired: DesiredState) -> None:
+    """An image is fetched or built only for a container that is about to be created from it."""
+    using = {
+        need.key
+        for key, change in changes.items()
+        if key.kind is Kind.CONTAINER and change.verb in {Verb.CREATE, Verb.REPLACE}
+        for need in (desired.resources[key].needs if key in desired.resources else ())
+    }
+    for key in [key for key in changes if key.kind is Kind.IMAGE and key not in using]:
+        del changes[key]
