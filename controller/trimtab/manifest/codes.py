@@ -53,7 +53,8 @@ class Code(StrEnum):
     BAD_TEMPLATE = "TT1042", "a '$' that is not a valid variable expression"
 
     # --- merge, extends, include, profiles
-    CANNOT_MERGE = "TT1060", "two values of different shapes cannot be merged"
+    CANNOT_MERGE = "TT1060", "two values of different shapes, or a merge tag, cannot be merged"
+    REPEATED_ENTRY = "TT1061", "a list has two different entries for the same thing; the last counts"
     EXTENDS_NOT_FOUND = "TT1070", "an extended service or its file does not exist"
     EXTENDS_CYCLE = "TT1071", "services extend each other in a circle"
     BAD_EXTENDS = "TT1072", "an `extends` that is not a service name or a mapping with `service`"
@@ -63,6 +64,9 @@ class Code(StrEnum):
     PROFILE_DISABLED = "TT1090", "an enabled service needs one whose profiles are not enabled"
     PROJECT_NAME_IGNORED = "TT1091", "a compose file's `name` is not the application's name"
     VERSION_OBSOLETE = "TT1092", "the obsolete attribute `version` has no effect"
+    UNUSED_RESOURCE = "TT1093", "a network, volume, config or secret that no service uses"
+    NO_SERVICES = "TT1094", "no service is enabled"
+    NO_EFFECT = "TT1095", "something that has no effect where it stands"
 
     # --- compose attributes: shape and value
     WRONG_TYPE = "TT1201", "a value is of another kind than its attribute takes"
