@@ -7,7 +7,7 @@ files -> layer (parse, interpolate, extends, include, merge) -> profiles -> vali
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -29,6 +29,9 @@ _RESOURCES = ("networks", "volumes", "configs", "secrets", "models")
 _EXTENSION_PREFIX = "x-"
 _NO_ENVIRONMENT: Mapping[str, str] = {}
 
+# A change of the merged model, in its long form, before it is checked.
+Overlay = Callable[[MappingNode], tuple[MappingNode, tuple[Diagnostic, ...]]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeResult:
@@ -49,13 +52,15 @@ def load_compose(
     inline: MappingNode | None = None,
     project_dir: str | None = None,
     check_files: bool = True,
+    overlay: Overlay | None = None,
 ) -> ComposeResult:
     """Load compose ``files``, later ones on top, and ``inline`` on top of all.
 
     ``files``, ``env_files`` and ``project_dir`` are relative to the repository's root. Relative
     paths in the files are relative to ``project_dir``: the first file's directory unless given. So
     is ``.env``, which is read when no ``env_files`` are given. ``environment`` wins over both.
-    ``check_files`` is off to print a model whose files are somewhere else.
+    ``check_files`` is off to print a model whose files are somewhere else. ``overlay`` may change
+    the merged model, before it is checked and completed.
     """
     found = TreeFiles(tree)
     directory = project_dir if project_dir is not None else posixpath.dirname(files[0]) if files else ""
@@ -67,12 +72,15 @@ def load_compose(
             found.error(Code.NO_SERVICES, "there is no compose file to load", Place(origin=Origin(directory)))
         return _result(None, found)
     _note_name(model, project_name, found)
+    if overlay is not None:
+        model, problems = overlay(model)
+        found.diagnostics.extend(problems)
     active = active_profiles(profiles, variables)
     enabled = enabled_services(model, active)
     for profile in unknown_profiles(model, sorted(active)):
         found.warning(Code.NO_EFFECT, f"no service has the profile '{profile}'", Place(origin=model.origin))
     found.diagnostics.extend(validate(model, enabled=enabled))
-    model = with_defaults(complete(model), variables, project_name)
+    model = complete(with_defaults(model, variables, project_name))
     check_needs(model, enabled, found)
     model = _used(_enabled(resolve_unset(model, variables), enabled, variables, found), model, found)
     if not enabled and not has_errors(tuple(found.diagnostics)):
