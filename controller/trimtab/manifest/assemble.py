@@ -1,0 +1,229 @@
+"""A declaration and the tree that holds its files become an Application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic.alias_generators import to_camel
+
+from trimtab.manifest.codes import Code
+from trimtab.manifest.compose.load import load_compose
+from trimtab.manifest.declaration import Declaration
+from trimtab.manifest.discover import default_files
+from trimtab.manifest.headers import at
+from trimtab.manifest.kinds.decode import decode
+from trimtab.manifest.kinds.settings import ComposeFileSettings, ComposeOptions, Settings
+from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
+from trimtab.manifest.overlays import PlacedPatch, apply_patches
+from trimtab.manifest.yaml_nodes import parse
+from trimtab.model import application as model
+from trimtab.model.application import Application, ComposeProject
+from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
+from trimtab.model.keys import AppKey
+from trimtab.model.snapshot import EntryKind, PathEscapesTree, Tree, join_path, resolve_path
+
+EXTENSION = "x-trimtab"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """The settings that count, and where each was written."""
+
+    settings: Settings
+    options: ComposeOptions
+    nodes: Mapping[str, Node]
+
+
+def load_from_source(
+    declaration: Declaration, tree: Tree, path: str | None = None, *, environment: Mapping[str, str] | None = None
+) -> tuple[Application | None, tuple[Diagnostic, ...]]:
+    """The application of ``declaration``, whose compose files are in ``tree`` below ``path``.
+
+    ``path`` is the declaration's own directory unless given. Give a TracingTree to learn what was read.
+    """
+    directory = declaration.directory if path is None else path
+    files, env_files, diagnostics = _files(declaration, tree, directory)
+    chosen, problems = _choose(declaration, tree, files)
+    diagnostics += problems
+    if not files and (declaration.inline is None or "services" not in declaration.inline.items):
+        return None, (*diagnostics, _nothing_to_run(declaration, directory))
+    if not env_files:
+        env_files, problems = _joined(directory, chosen.options.env_files, chosen.nodes.get("compose"), "envFiles")
+        diagnostics += problems
+    if has_errors(diagnostics) and not _all_there(tree, files):
+        return None, diagnostics
+    result = load_compose(
+        tree,
+        files,
+        project_name=declaration.key.project,
+        profiles=chosen.options.profiles,
+        env_files=env_files,
+        environment=environment or {},
+        inline=declaration.inline,
+        project_dir=directory,
+        overlay=lambda merged: apply_patches(merged, _placed(chosen), tree),
+    )
+    diagnostics += result.diagnostics
+    if result.project is None:
+        return None, diagnostics
+    diagnostics += _service_settings(result.project) + _moves(result.project, chosen)
+    if has_errors(diagnostics):
+        return None, diagnostics
+    return _application(declaration, chosen, result.project), diagnostics
+
+
+def _files(
+    declaration: Declaration, tree: Tree, directory: str
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Diagnostic, ...]]:
+    """Compose files and env files from the repository's root."""
+    compose = declaration.settings.compose
+    place = at(declaration.spec, "compose")
+    files, problems = _joined(directory, compose.files, place, "files")
+    env_files, env_problems = _joined(directory, compose.env_files, place, "envFiles")
+    if not compose.files and (declaration.inline is None or "services" not in declaration.inline.items):
+        files, more = default_files(tree, directory)
+        problems += more
+    return files, env_files, problems + env_problems
+
+
+def _joined(
+    directory: str, names: Sequence[str], place: Node | None, field: str
+) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
+    """``names`` from the repository's root; ``place`` is the ``compose`` mapping that has them."""
+    paths: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    for index, name in enumerate(names):
+        try:
+            paths.append(join_path(directory, name))
+        except PathEscapesTree:
+            listed = at(place, field)
+            node = listed.items[index] if isinstance(listed, SequenceNode) and index < len(listed.items) else place
+            diagnostics.append(
+                _error(
+                    Code.PATH_ESCAPES,
+                    f"'{name}' leaves the repository",
+                    node.origin if node is not None else Origin(directory),
+                    "only files of the repository are read",
+                )
+            )
+    return tuple(paths), tuple(diagnostics)
+
+
+def _all_there(tree: Tree, files: Sequence[str]) -> bool:
+    return all((entry := tree.entry(path)) is not None and entry.kind is not EntryKind.DIRECTORY for path in files)
+
+
+def _nothing_to_run(declaration: Declaration, directory: str) -> Diagnostic:
+    return _error(
+        Code.NOTHING_TO_RUN,
+        f"the application '{declaration.key}' has no services, and there is no compose file in '{directory or '.'}'",
+        declaration.origin,
+        "name its files under spec.compose.files, or write services under spec.services",
+    )
+
+
+def _choose(declaration: Declaration, tree: Tree, files: Sequence[str]) -> tuple[_Chosen, tuple[Diagnostic, ...]]:
+    """The settings of the compose files' ``x-trimtab``, later files first, and above them those of the document."""
+    settings, nodes = Settings(), dict[str, Node]()
+    options: ComposeOptions = ComposeOptions()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    for path in files:
+        node = _extension(tree, path)
+        if node is None:
+            continue
+        found, problems = decode(ComposeFileSettings, node, where=EXTENSION)
+        diagnostics += problems
+        if found is not None:
+            settings = _over(settings, found)
+            options = found.compose if "compose" in found.model_fields_set else options
+            nodes.update(node.items if isinstance(node, MappingNode) else {})
+    if declaration.spec is not None:
+        settings = _over(settings, declaration.settings)
+        # Of a document with errors only some settings could be read; the others have no say.
+        aliases = {to_camel(name) for name in declaration.settings.model_fields_set}
+        nodes.update({name: node for name, node in declaration.spec.items.items() if name in aliases})
+        if "compose" in declaration.settings.model_fields_set:
+            options = declaration.settings.compose
+    return _Chosen(settings=settings, options=options, nodes=nodes), diagnostics
+
+
+def _over(lower: Settings, upper: Settings) -> Settings:
+    names = upper.model_fields_set & Settings.model_fields.keys()
+    return lower.model_copy(update={name: getattr(upper, name) for name in sorted(names)})
+
+
+def _extension(tree: Tree, path: str) -> Node | None:
+    """A compose file's top-level ``x-trimtab``; whatever is wrong with the file is told by the compose loader."""
+    try:
+        data = tree.read(resolve_path(tree, path))
+    except (FileNotFoundError, PathEscapesTree):
+        return None
+    if EXTENSION.encode() not in data:
+        return None
+    documents, _ = parse(data, path)
+    return at(documents[0], EXTENSION) if documents else None
+
+
+def _placed(chosen: _Chosen) -> tuple[PlacedPatch, ...]:
+    listed = chosen.nodes.get("patches")
+    nodes = listed.items if isinstance(listed, SequenceNode) else ()
+    return tuple(PlacedPatch(patch, node) for patch, node in zip(chosen.settings.patches, nodes, strict=True))
+
+
+def _service_settings(project: ComposeProject) -> tuple[Diagnostic, ...]:
+    """A service's own ``x-trimtab``: none of its settings is carried out yet, and none may be taken for it."""
+    found = []
+    for name, service in sorted(project.services.items()):
+        extension = service.get(EXTENSION)
+        keys = sorted(extension) if isinstance(extension, Mapping) else [""] if extension is not None else []
+        for key in keys:
+            origin = project.origin("services", name, EXTENSION, key) or Origin("")
+            message = f"'{key}' in services.{name}.{EXTENSION} is not supported by this version of Trimtab"
+            found.append(_error(Code.UNSUPPORTED_SETTING, message, origin, "remove it"))
+    return tuple(found)
+
+
+def _moves(project: ComposeProject, chosen: _Chosen) -> tuple[Diagnostic, ...]:
+    """What is wrong with ``moved``: the new name must be there, the old one must not."""
+    listed = chosen.nodes.get("moved")
+    nodes = listed.items if isinstance(listed, SequenceNode) else ()
+    sections = {"Volume": project.volumes, "Network": project.networks, "Service": project.services}
+    found = []
+    for moved, node in zip(chosen.settings.moved, nodes, strict=True):
+        section, kind = sections[moved.kind], moved.kind.lower()
+        if moved.to not in section:
+            found.append(_error(Code.BAD_MOVE, f"the application has no {kind} '{moved.to}' to move to", node.origin))
+        if moved.from_ in section:
+            message = f"the {kind} '{moved.from_}' is still there; a moved {kind} has only its new name"
+            found.append(_error(Code.BAD_MOVE, message, node.origin))
+    return tuple(found)
+
+
+def _application(declaration: Declaration, chosen: _Chosen, project: ComposeProject) -> Application:
+    settings = chosen.settings
+    return Application(
+        key=declaration.key,
+        origin=declaration.origin,
+        compose=project,
+        project=settings.project,
+        source=declaration.source,
+        destination=settings.destination.name,
+        sync_policy=settings.sync_policy.to_model(),
+        rollback_on_failure=settings.sync_policy.rollback_on_failure,
+        depends_on=tuple(
+            AppKey(needed.namespace or declaration.key.namespace, needed.name) for needed in settings.depends_on
+        ),
+        ignore_differences=tuple(
+            model.IgnoreDifference(kind=i.kind, name=i.name, json_pointers=i.json_pointers)
+            for i in settings.ignore_differences
+        ),
+        timeout_s=settings.timeout,
+        suspend=settings.suspend.to_model(),
+        moved=tuple(model.Moved(kind=m.kind, from_name=m.from_, to_name=m.to) for m in settings.moved),
+        annotations=declaration.annotations,
+    )
+
+
+def _error(code: Code, message: str, origin: Origin, hint: str = "") -> Diagnostic:
+    return Diagnostic(severity=Severity.ERROR, code=code.value, message=message, origin=origin, hint=hint)
