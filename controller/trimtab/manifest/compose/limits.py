@@ -36,13 +36,21 @@ class Ulimit(Record):
     """One limit for both, or a soft and a hard one."""
 
     def __init__(self) -> None:
-        super().__init__({"soft": INTEGER, "hard": INTEGER})
+        super().__init__({"soft": Field(INTEGER, keep=True), "hard": Field(INTEGER, keep=True)})
 
     @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or isinstance(node, MappingNode):
             return super().read(node, where, report)
         return INTEGER.read(node, where, report)
+
+    @override
+    def document(self, value: object) -> object:
+        # Compose does not print a limit of 0, however it is written.
+        if value == 0:
+            return {}
+        printed = super().document(value)
+        return {name: limit for name, limit in printed.items() if limit != 0} if isinstance(printed, dict) else printed
 
 
 def _device(node: Node, where: str, report: Report) -> Node:

@@ -36,7 +36,8 @@ NETWORK = Resource(
                     Record({"subnet": PLAIN, "gateway": PLAIN, "ip_range": PLAIN, "aux_addresses": OPTIONS})
                 ),
                 "options": OPTIONS,
-            }
+            },
+            hidden=("options",),
         ),
         "external": BOOLEAN,
         "internal": BOOLEAN,

@@ -3,7 +3,8 @@
 It checks names, kinds, enums, ranges and what must be there. Only the part of JSON Schema that the
 specification uses is known here; a test fails if a newer schema uses more.
 
-Source: compose-spec.json of https://github.com/compose-spec/compose-spec (Apache-2.0), unchanged.
+Source: compose-spec.json of https://github.com/compose-spec/compose-spec (Apache-2.0), unchanged, as the Compose
+tools embed it (compose-go v2.9.1, schema/).
 """
 
 from __future__ import annotations

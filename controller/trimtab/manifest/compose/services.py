@@ -193,4 +193,4 @@ ATTRIBUTES: Mapping[str, Shape | Field] = {
     "working_dir": PLAIN,
 }
 
-SERVICE = Record(ATTRIBUTES, nulls=("command", "entrypoint"))
+SERVICE = Record(ATTRIBUTES, nulls=("command", "entrypoint"), hidden=("pull_refresh_after",))

@@ -120,7 +120,8 @@ class Record(Shape):
     """A mapping with known attributes; ``x-`` attributes are kept, but not printed.
 
     ``always`` are attributes that become ``{}`` when they are missing, ``defaults`` others that are
-    filled in once files are merged; ``nulls`` are printed as null when they are missing.
+    filled in once files are merged; ``nulls`` are printed as null when they are missing, and
+    ``hidden`` are never printed: the schema has them, Compose 2.40 reads them and forgets them.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Record(Shape):
         short: Callable[[Node, str, Report], Node] | None = None,
         renames: Mapping[str, str] | None = None,
         nulls: Sequence[str] = (),
+        hidden: Sequence[str] = (),
     ) -> None:
         self.fields = {name: item if isinstance(item, Field) else Field(item) for name, item in fields.items()}
         self.always = tuple(always)
@@ -139,6 +141,7 @@ class Record(Shape):
         self.short = short
         self.renames = renames or {}
         self.nulls = tuple(nulls)
+        self.hidden = frozenset(hidden)
 
     @override
     def read(self, node: Node, where: str, report: Report) -> Node:
@@ -179,11 +182,11 @@ class Record(Shape):
     def document(self, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        printed: dict[str, object] = dict.fromkeys(self.nulls)
+        printed: dict[str, object] = dict.fromkeys(self.nulls) | {name: {} for name in self.always}
         printed |= {
             self.renames.get(name, name): self.fields[name].shape.document(item) if name in self.fields else item
             for name, item in value.items()
-            if not name.startswith(EXTENSION_PREFIX)
+            if not name.startswith(EXTENSION_PREFIX) and name not in self.hidden
         }
         return printed
 
