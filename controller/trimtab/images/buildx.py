@@ -152,6 +152,8 @@ def build_arguments(
     for option, options in repeated:
         # One word, so that no value is ever taken for an option.
         arguments += [f"{option}={value}" for value in options]
+    # BuildKit wants the host's network asked for and allowed.
+    arguments += ["--allow=network.host"] if spec.network == "host" else []
     arguments += ["--no-cache"] if spec.no_cache else []
     arguments += ["--pull"] if spec.pull else []
     return arguments

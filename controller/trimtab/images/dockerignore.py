@@ -2,9 +2,9 @@
 
 Both builders get a context that was filtered here, so the outcome never depends on which of them runs.
 
-Source: moby/patternmatcher (patterns and their order), its ignorefile package (how lines are read), Go's
-path/filepath.Match (what a malformed pattern is) and moby's pkg/archive (a directory that is left out is
-not looked into, unless an exception names something below it).
+Source: moby/patternmatcher (patterns and their order, MatchesUsingParentResults), its ignorefile package (how lines
+are read) and Go's path/filepath.Match (what a malformed pattern is). As in BuildKit, and unlike the old classic CLI,
+an exception also brings back what lies deep in a directory that is left out (moby/moby#30018).
 """
 
 from __future__ import annotations
@@ -39,46 +39,27 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class _Directory:
-    """What is known of a directory: which patterns matched it, whether it is out, whether anything below can be in."""
-
-    hits: tuple[bool, ...]
-    ignored: bool
-    closed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The patterns of one file; ``ignores`` says of a context-relative path whether it stays out."""
 
     patterns: tuple[Pattern, ...] = ()
-    # Directories are asked about again and again while a tree is walked; an answer never changes.
-    _directories: dict[str, _Directory] = field(default_factory=dict, compare=False, repr=False)
+    # Which patterns matched a directory: asked again and again while a tree is walked; an answer never changes.
+    _directories: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def ignores(self, path: str) -> bool:
         """Whether the file or directory at ``path`` (relative to the context, POSIX) is left out."""
         if not self.patterns or path in {"", "."}:
             return False
-        parent = self._directory(posixpath.dirname(path))
-        return parent.closed or self._look(path, parent.hits)[1]
+        return self._look(path, self._directory(posixpath.dirname(path)))[1]
 
-    def _directory(self, path: str) -> _Directory:
+    def _directory(self, path: str) -> tuple[bool, ...]:
+        if not path:
+            return (False,) * len(self.patterns)
         known = self._directories.get(path)
         if known is None:
-            known = self._directories[path] = self._judge(path)
+            known = self._look(path, self._directory(posixpath.dirname(path)))[0]
+            self._directories[path] = known
         return known
-
-    def _judge(self, path: str) -> _Directory:
-        nothing = (False,) * len(self.patterns)
-        if not path:
-            return _Directory(nothing, ignored=False, closed=False)
-        parent = self._directory(posixpath.dirname(path))
-        if parent.closed:
-            return _Directory(nothing, ignored=True, closed=True)
-        hits, ignored = self._look(path, parent.hits)
-        below = f"{path}/"
-        reopened = any(p.exception and f"{p.text}/".startswith(below) for p in self.patterns)
-        return _Directory(hits, ignored, closed=ignored and not reopened)
 
     def _look(self, path: str, parent_hits: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
         """Apply the patterns in order; the last one that matches the path or a directory above it decides."""
