@@ -16,6 +16,8 @@ import requests.exceptions
 BASE_IMAGE = "busybox:1.36"
 RUN_LABEL = "trimtab.test/run"
 INSTALLATION_LABEL = "trimtab.dev/installation"
+BUILT_BY_LABEL = "trimtab.dev/built-by"
+OUR_LABELS = (RUN_LABEL, INSTALLATION_LABEL, BUILT_BY_LABEL)
 
 
 def engine_url() -> str:
@@ -76,9 +78,7 @@ class EngineScope:
         """Every image of this scope: labelled, or with a tag one of whose parts starts with the scope's name."""
         tags = self.api.images(filters={"reference": [f"{self.name}*", f"*/{self.name}*", f"*/*/{self.name}*"]})
         labelled = [
-            image
-            for label in (RUN_LABEL, INSTALLATION_LABEL)
-            for image in self.api.images(filters={"label": f"{label}={self.name}"})
+            image for label in OUR_LABELS for image in self.api.images(filters={"label": f"{label}={self.name}"})
         ]
         return list({image["Id"]: image for image in (*tags, *labelled)}.values())
 
@@ -104,16 +104,12 @@ class EngineScope:
     def _listed(
         self, listing: Callable[[dict[str, str]], Iterable[dict[str, Any]]], key: str
     ) -> Iterable[dict[str, Any]]:
-        asked: list[dict[str, str]] = [
-            {"label": f"{RUN_LABEL}={self.name}"},
-            {"label": f"{INSTALLATION_LABEL}={self.name}"},
-            {"name": self.name},
-        ]
+        asked = [*({"label": f"{label}={self.name}"} for label in OUR_LABELS), {"name": self.name}]
         return {item[key]: item for filters in asked for item in listing(filters)}.values()
 
     def _is_ours(self, item: Mapping[str, Any], names: Iterable[str]) -> bool:
         labels = item.get("Labels") or {}
-        labelled = self.name in {labels.get(RUN_LABEL), labels.get(INSTALLATION_LABEL)}
+        labelled = self.name in {labels.get(label) for label in OUR_LABELS}
         return labelled or any(self.name in name for name in names)
 
     @staticmethod
