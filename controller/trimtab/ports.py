@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from trimtab.model.desired import ContentFile, DesiredState
+from trimtab.model.application import Application
+from trimtab.model.desired import ContentFile, DesiredState, ImageChoice
+from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.events import EngineEvent, Event
 from trimtab.model.keys import AppKey, ResourceKey
 from trimtab.model.observed import EngineFacts, ObservedState
@@ -29,8 +31,10 @@ from trimtab.model.records import (
 )
 from trimtab.model.snapshot import Snapshot, Tree
 from trimtab.model.status import AppStatus, Phase
+from trimtab.plan.assemble import LoweringDialect
 
 StepT_contra = TypeVar("StepT_contra", contravariant=True)
+StepT_co = TypeVar("StepT_co", covariant=True)
 
 
 class Clock(Protocol):
@@ -133,6 +137,32 @@ class StepContext:
     cancelled: threading.Event = field(default_factory=threading.Event)
     log: Callable[[str], None] = lambda _line: None
     timeout_s: float = 600.0
+
+
+class Backend(LoweringDialect[StepT_co], Protocol[StepT_co]):
+    """The pure half of a backend: everything the planner asks, and rendering."""
+
+    def render(
+        self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]
+    ) -> DesiredState:
+        """Stage 4: what should be there."""
+        ...
+
+
+class ImageResolver(Protocol):
+    """Stage 3: which image each service runs."""
+
+    def choose(self, app: Application, tree: Tree) -> tuple[Mapping[str, ImageChoice], tuple[Diagnostic, ...]]:
+        """By service; a service that is missing has a diagnostic that says why."""
+        ...
+
+
+class ImageRetention(Protocol):
+    """Removes images of ours that no release needs any more."""
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """``keep`` are references that history may still need. Never raises: what cannot go now goes later."""
+        ...
 
 
 class Driver(Protocol[StepT_contra]):
@@ -291,7 +321,7 @@ class Journal(Protocol):
         ...
 
     def ended(self, run: int, node: int, status: StepStatus, error: str = "") -> None:
-        """It ended, or was never started (skipped, cancelled)."""
+        """It ended. Steps that never started are not written."""
         ...
 
     def closed(self, run: int) -> None:
@@ -465,6 +495,7 @@ class Store(Protocol):
 
 __all__ = [
     "AppliedStates",
+    "Backend",
     "Clock",
     "Commit",
     "ContentFile",
@@ -477,6 +508,8 @@ __all__ = [
     "Holds",
     "ImageBuilder",
     "ImagePuller",
+    "ImageResolver",
+    "ImageRetention",
     "Journal",
     "JournalReader",
     "Meter",

@@ -93,6 +93,19 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageChoice:
+    """The image a service runs: the reference, and how to build it when it is built here.
+
+    ``build`` is opaque to all but its builder; ``build_facts`` are what a reader may want to know of it.
+    """
+
+    ref: str
+    build: object | None = None
+    build_facts: Mapping[str, object] | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFile:
     """One file of a content volume: from the snapshot's tree, or given bytes (never both).
 

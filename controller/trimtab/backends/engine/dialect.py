@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.lifecycle import state_change
 from trimtab.backends.engine.lower import Lowering
+from trimtab.backends.engine.render import RenderInputs, render
 from trimtab.backends.engine.steps import EngineStep
+from trimtab.model.application import Application
 from trimtab.model.change import Change, FieldChange, Order
-from trimtab.model.desired import DesiredState, Resource
+from trimtab.model.desired import DesiredState, ImageChoice, Resource
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, ObservedState, RunState
 from trimtab.model.plan import Node
+from trimtab.model.snapshot import Tree
 from trimtab.plan.diff import Selection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,12 @@ class EngineDialect:
     def recreatable(self, kind: Kind) -> bool:
         """Everything but a volume, whose data would be lost."""
         return kind is not Kind.VOLUME
+
+    def render(
+        self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]
+    ) -> DesiredState:
+        """Stage 4: what should be on the engine."""
+        return render(app, RenderInputs(tree=tree, revision=revision, images=images, secret_key=self.seal_key))
 
     def lower(
         self, changes: Sequence[Change], desired: DesiredState, observed: ObservedState

@@ -8,24 +8,11 @@ from dataclasses import dataclass
 from trimtab.backends.engine.render.objects import network_resource, volume_resource
 from trimtab.backends.engine.render.service import Names, container_name, render_service, replica_count
 from trimtab.model.application import Application
-from trimtab.model.desired import ContentFile, DesiredState, Resource
-from trimtab.model.diagnostics import Diagnostic, Origin, Severity
+from trimtab.model.desired import ContentFile, DesiredState, ImageChoice, Resource
+from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.snapshot import Tree
 from trimtab.plan.canonical import digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageChoice:
-    """The image a service runs: the reference, and how to build it when it is built here.
-
-    ``build`` is opaque here; ``build_facts`` are what a reader may want to know of it.
-    """
-
-    ref: str
-    build: object | None = None
-    build_facts: Mapping[str, object] | None = None
-    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

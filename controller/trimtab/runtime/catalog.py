@@ -1,0 +1,251 @@
+"""Which applications there are, by repository: stages 1 and 2, kept current. I/O through the Source port.
+
+A repository is read as a whole when its revision moves. What cannot be read or parsed is held at its last
+good state; only a complete, successful reading that lacks an application makes it ``removed``, and only for
+applications that this very repository declared before (I4).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trimtab.errors import TrimtabError
+from trimtab.manifest.assemble import load_from_source
+from trimtab.manifest.declaration import Declaration
+from trimtab.manifest.load import LoadCache, LoadResult, load
+from trimtab.model.application import Application, SourceRef
+from trimtab.model.diagnostics import Diagnostic, Severity
+from trimtab.model.keys import AppKey
+from trimtab.model.snapshot import Snapshot, Tree
+from trimtab.ports import Facts, Source
+from trimtab.runtime.views import View
+
+SourceFactory = Callable[[SourceRef], Source]
+_DECLARED = "declared/"
+
+
+@dataclass(slots=True, kw_only=True)
+class Repository:
+    """One watched repository and what was last read from it."""
+
+    source: Source
+    path: str = ""
+    default_name: str = "app"
+    excludes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    target_revision: str = ""
+    cache: LoadCache = field(default_factory=LoadCache)
+    snapshot: Snapshot | None = None
+    result: LoadResult | None = None
+    unavailable: str = ""
+
+    @property
+    def id(self) -> str:
+        """What identifies it in facts: address and path."""
+        return f"{self.source.url}#{self.path}"
+
+
+class Catalog:
+    """The views of all applications; ``refresh`` moves them, ``view`` reads one. Safe from any thread."""
+
+    def __init__(
+        self,
+        repositories: Sequence[Repository],
+        facts: Facts,
+        source_factory: SourceFactory,
+        unaffected: Callable[[Application, Tree], bool] = lambda _app, _tree: False,
+    ) -> None:
+        """``unaffected`` tells whether all that was rendered from an application is the same in another tree."""
+        self.repositories = tuple(repositories)
+        self._facts = facts
+        self._source_factory = source_factory
+        self._unaffected = unaffected
+        self._views: dict[AppKey, View] = {}
+        self._owners: dict[AppKey, Repository] = {}
+        self._sources: dict[SourceRef, Source] = {}
+        self._lock = threading.RLock()
+
+    def keys(self) -> tuple[AppKey, ...]:
+        """Every known application, sorted."""
+        with self._lock:
+            return tuple(sorted(self._views))
+
+    def view(self, key: AppKey) -> View | None:
+        """One application as last read."""
+        with self._lock:
+            return self._views.get(key)
+
+    def views(self) -> tuple[View, ...]:
+        """All of them, in key order."""
+        with self._lock:
+            return tuple(self._views[key] for key in sorted(self._views))
+
+    def owner(self, key: AppKey) -> Repository | None:
+        """The repository that declares an application."""
+        with self._lock:
+            return self._owners.get(key)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Sources of applications that live elsewhere, to be watched as well."""
+        with self._lock:
+            return tuple(self._sources[ref] for ref in sorted(self._sources, key=lambda r: (r.repo_url, r.target_revision)))
+
+    def forget(self, key: AppKey) -> None:
+        """A removed application is gone from the engine, too."""
+        with self._lock:
+            self._views.pop(key, None)
+            self._owners.pop(key, None)
+            self._facts.put(f"{_DECLARED}{key}", "")
+
+    def refresh(self, repository: Repository, *, known: Sequence[AppKey] = ()) -> frozenset[AppKey]:
+        """Read the repository's current revision; the applications for which that makes a difference.
+
+        ``known`` are applications with something on the engine, which may be gone from Git.
+
+        Raises:
+            TrimtabError: Git does not answer; every view stays as it is.
+        """
+        try:
+            snapshot = repository.source.snapshot()
+        except TrimtabError as error:
+            repository.unavailable = str(error)
+            raise
+        with self._lock:
+            result = load(
+                snapshot.tree,
+                path=repository.path,
+                default_name=repository.default_name,
+                environment=repository.environment,
+                excludes=repository.excludes,
+                cache=repository.cache,
+                here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
+                incumbents=tuple(known),
+            )
+            repository.unavailable = ""
+            repository.snapshot, repository.result = snapshot, result
+            return self._take(repository, snapshot, result, known)
+
+    def _take(
+        self, repository: Repository, snapshot: Snapshot, result: LoadResult, known: Sequence[AppKey]
+    ) -> frozenset[AppKey]:
+        fresh: dict[AppKey, View] = {}
+        for app in result.applications:
+            fresh[app.key] = self._good(app, snapshot, result.diagnostics)
+        for declaration in result.declarations:
+            view = self._elsewhere(declaration, snapshot)
+            fresh[view.key] = view
+        mine = {key for key, owner in self._owners.items() if owner is repository}
+        mine |= {key for key in known if self._declared_by(key) == repository.id}
+        for failed in result.failed:
+            if failed.key is not None:
+                fresh[failed.key] = self._held(failed.key, snapshot, failed.diagnostics)
+        for key in sorted(mine - set(fresh)):
+            holding = [f for f in result.failed if f.key is None and f.holds(key, self._declared_at(key))]
+            if holding:
+                fresh[key] = self._held(key, snapshot, tuple(d for f in holding for d in f.diagnostics))
+            else:
+                fresh[key] = View(
+                    key=key, revision=snapshot.revision, snapshot=snapshot, removed=True, prune=self._declared(key).get("prune") != "false"
+                )
+        changed = {key for key, view in fresh.items() if self._moved(self._views.get(key), view)}
+        for key, view in fresh.items():
+            self._views[key] = view
+            self._owners[key] = repository
+            if view.application is not None and not view.problems and key in changed:
+                self._remember(repository, view.application)
+        return frozenset(changed)
+
+    def _moved(self, before: View | None, after: View) -> bool:
+        if before is None or before.application is not after.application:
+            return True
+        if before.problems != after.problems or before.removed != after.removed:
+            return True
+        if after.application is None or after.snapshot is None or before.revision == after.revision:
+            return False
+        return not self._unaffected(after.application, after.snapshot.tree)
+
+    @staticmethod
+    def _good(app: Application, snapshot: Snapshot, diagnostics: tuple[Diagnostic, ...]) -> View:
+        about = tuple(d for d in diagnostics if d.origin.path == app.origin.path or app.compose.origin() == d.origin)
+        return View(key=app.key, revision=snapshot.revision, application=app, snapshot=snapshot, diagnostics=about)
+
+    def _held(self, key: AppKey, snapshot: Snapshot, problems: tuple[Diagnostic, ...]) -> View:
+        before = self._views.get(key)
+        errors = tuple(d for d in problems if d.severity is Severity.ERROR) or problems
+        return View(
+            key=key,
+            revision=snapshot.revision,
+            application=before.application if before else None,
+            snapshot=before.snapshot if before else None,
+            problems=errors,
+        )
+
+    def _elsewhere(self, declaration: Declaration, snapshot: Snapshot) -> View:
+        """An application whose files are in another repository or at another revision."""
+        key = declaration.key
+        reference = declaration.source or SourceRef(repo_url=snapshot.repo_url)
+        source = self._sources.get(reference)
+        try:
+            if source is None:
+                source = self._sources[reference] = self._source_factory(reference)
+            there = source.snapshot()
+        except TrimtabError as error:
+            problem = Diagnostic(severity=Severity.ERROR, code=error.code, message=error.message, origin=declaration.origin, hint=error.hint)
+            return self._held(key, snapshot, (problem,))
+        app, diagnostics = load_from_source(declaration, there.tree, reference.path)
+        if app is None:
+            return self._held(key, there, diagnostics)
+        return View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
+
+    def at(self, key: AppKey, revision: str) -> View | None:
+        """An application as it was at an older revision of its repository; None if it was not there or not good.
+
+        Raises:
+            TrimtabError: the revision cannot be read.
+        """
+        repository = self.owner(key)
+        if repository is None:
+            return None
+        snapshot = repository.source.snapshot(revision)
+        result = load(
+            snapshot.tree,
+            path=repository.path,
+            default_name=repository.default_name,
+            environment=repository.environment,
+            excludes=repository.excludes,
+            here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
+        )
+        found = next((app for app in result.applications if app.key == key), None)
+        return None if found is None else self._good(found, snapshot, result.diagnostics)
+
+    def _remember(self, repository: Repository, app: Application) -> None:
+        facts = {"repository": repository.id, "at": app.origin.path, "prune": "true" if app.sync_policy.prune else "false"}
+        self._facts.put(f"{_DECLARED}{app.key}", json.dumps(facts, sort_keys=True))
+
+    def _declared(self, key: AppKey) -> Mapping[str, str]:
+        text = self._facts.get(f"{_DECLARED}{key}")
+        try:
+            found = json.loads(text) if text else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _declared_by(self, key: AppKey) -> str:
+        return self._declared(key).get("repository", "")
+
+    def _declared_at(self, key: AppKey) -> str:
+        view = self._views.get(key)
+        if view is not None and view.application is not None:
+            return view.application.origin.path
+        return self._declared(key).get("at", "")
+
+    def close(self) -> None:
+        """Release every source."""
+        for repository in self.repositories:
+            repository.source.close()
+        for source in self.sources():
+            source.close()
+

@@ -1,0 +1,142 @@
+"""Stages 3 to 8 for one application: images, render, observe, diff, guard, lower. Changes nothing anywhere."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from trimtab.manifest.trace import Trace, TracingTree
+from trimtab.model.application import Application
+from trimtab.model.desired import DesiredState
+from trimtab.model.diagnostics import Diagnostic
+from trimtab.model.keys import AppKey, Kind
+from trimtab.model.observed import ObservedState
+from trimtab.model.plan import Plan, Verdict
+from trimtab.model.snapshot import Snapshot, Tree
+from trimtab.plan.assemble import make_plan
+from trimtab.plan.canonical import digest
+from trimtab.plan.diff import DiffOptions
+from trimtab.plan.guard import GuardInputs, guard
+from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver
+
+StepT = TypeVar("StepT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Generic[StepT]):
+    """One application, planned: what is wanted, what is there, what to do, and whether it may be done."""
+
+    application: Application | None
+    snapshot: Snapshot | None
+    desired: DesiredState
+    observed: ObservedState
+    plan: Plan[StepT]
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class _Rendered:
+    application: Application
+    desired: DesiredState
+    trace: Trace
+
+
+class Planner(Generic[StepT]):
+    """Plans applications; remembers what it rendered, and uses it again as long as nothing it read has changed."""
+
+    def __init__(
+        self,
+        backend: Backend[StepT],
+        driver: Driver[StepT],
+        images: ImageResolver,
+        applied: AppliedStates,
+        holds: Holds,
+    ) -> None:
+        self._backend = backend
+        self._driver = driver
+        self._images = images
+        self._applied = applied
+        self._holds = holds
+        self._rendered: dict[AppKey, list[_Rendered]] = {}
+        self._looks: dict[AppKey, tuple[str, str, bool, Look[StepT]]] = {}
+        self._lock = threading.Lock()
+
+    def unaffected(self, application: Application, tree: Tree) -> bool:
+        """Whether rendering this very application from ``tree`` would give what it gave before."""
+        with self._lock:
+            kept = tuple(self._rendered.get(application.key, ()))
+        return any(entry.application is application and entry.trace.holds(tree) for entry in kept)
+
+    def desired(self, application: Application, snapshot: Snapshot) -> DesiredState:
+        """Stages 3 and 4."""
+        with self._lock:
+            kept = tuple(self._rendered.get(application.key, ()))
+        for entry in kept:
+            if entry.application is application and entry.trace.holds(snapshot.tree):
+                if entry.desired.revision == snapshot.revision:
+                    return entry.desired
+                return replace(entry.desired, revision=snapshot.revision)
+        tree = TracingTree(snapshot.tree)
+        choices, diagnostics = self._images.choose(application, tree)
+        desired = self._backend.render(application, tree, snapshot.revision, choices)
+        if diagnostics:
+            desired = replace(desired, diagnostics=(*diagnostics, *desired.diagnostics))
+        fresh = _Rendered(application, desired, tree.trace())
+        with self._lock:
+            # Two: the current one and the one that a rollback holds.
+            self._rendered[application.key] = [fresh, *self._rendered.get(application.key, ())][:2]
+        return desired
+
+    @staticmethod
+    def nothing(key: AppKey, revision: str) -> DesiredState:
+        """The desired state of an application that is no longer in Git."""
+        return DesiredState(app=key, revision=revision, resources={}, digest=digest({}))
+
+    def look(
+        self,
+        key: AppKey,
+        desired: DesiredState,
+        *,
+        application: Application | None,
+        snapshot: Snapshot | None,
+        prune: bool = True,
+        fresh: bool = False,
+        diagnostics: tuple[Diagnostic, ...] = (),
+    ) -> Look[StepT]:
+        """Stages 5 to 8. The same look is returned while neither side has changed.
+
+        Raises:
+            BackendUnavailable: the engine does not answer.
+        """
+        refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
+        observed = self._driver.observe(key, images=refs, fresh=fresh)
+        with self._lock:
+            last = self._looks.get(key)
+        if last is not None and last[:3] == (desired.digest, observed.digest, prune) and last[3].application is application:
+            if last[3].desired.revision == desired.revision and not self._waits_for_approval(last[3]):
+                return last[3]
+        objects = self._applied.objects(key)
+        options = DiffOptions(
+            prune=prune,
+            ignore=application.ignore_differences if application is not None else (),
+            known=frozenset(objects),
+        )
+        plan = make_plan(desired, observed, self._backend, options, diagnostics)
+        approved = frozenset({plan.id}) if self._holds.approved(plan.id) is not None else frozenset()
+        inputs = GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id, approved=approved)
+        look = Look(
+            application=application,
+            snapshot=snapshot,
+            desired=desired,
+            observed=observed,
+            plan=plan,
+            verdict=guard(plan.changes, inputs),
+        )
+        with self._lock:
+            self._looks[key] = (desired.digest, observed.digest, prune, look)
+        return look
+
+    @staticmethod
+    def _waits_for_approval(look: Look[StepT]) -> bool:
+        return bool(look.verdict.waits_for)
