@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.ports import port_range
-from trimtab.manifest.compose.references import error, mappings, plain, section, texts
+from trimtab.manifest.compose.references import error, key, mappings, plain, section, texts
 from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
 from trimtab.model.diagnostics import Diagnostic, Severity
 
@@ -42,7 +42,7 @@ def check_consistency(model: MappingNode, enabled: Collection[str] | None = None
     found = list(_resources(model))
     for name, service in services.items():
         where = f"services.{name}"
-        found += _image(where, service)
+        found += _image(where, service, key(model.items["services"], name))
         found += _network_mode(where, service)
         found += _healthcheck(where, service)
         found += _resource_limits(where, service)
@@ -54,11 +54,12 @@ def check_consistency(model: MappingNode, enabled: Collection[str] | None = None
     return found + list(_container_names(services)) + list(_port_clashes(services))
 
 
-def _image(where: str, service: MappingNode) -> Iterator[Diagnostic]:
+def _image(where: str, service: MappingNode, at: Node) -> Iterator[Diagnostic]:
     build = service.items.get("build")
     if not isinstance(build, MappingNode):
-        if not plain(service, "image") and "provider" not in service.items:
-            yield error(Code.NO_IMAGE, f"{where} has neither an image nor a build", service, "add `image:` or `build:`")
+        # A service that still has `extends` could not be extended, which is reported there.
+        if not plain(service, "image") and not {"provider", "extends"} & set(service.items):
+            yield error(Code.NO_IMAGE, f"{where} has neither an image nor a build", at, "add `image:` or `build:`")
         return
     if plain(build, "dockerfile_inline") and plain(build, "dockerfile"):
         message = f"{where}.build has both dockerfile and dockerfile_inline"
@@ -187,7 +188,7 @@ def _watch(where: str, service: MappingNode) -> Iterator[Diagnostic]:
         action, place = plain(watch, "action"), f"{where}.develop.watch[{i}]"
         if plain(watch, "path") == "":
             yield error(Code.WRONG_VALUE, f"{place}.path is empty", watch.items["path"])
-        if action not in ("rebuild", "restart") and not plain(watch, "target"):
+        if action and action not in ("rebuild", "restart") and not plain(watch, "target"):
             message = f"{place} has no target, which '{action}' needs"
             yield error(Code.MISSING_ATTRIBUTE, message, watch, "add `target:`, a path in the container")
 

@@ -44,7 +44,7 @@ class _Resolver:
     _done: dict[tuple[str, str], Node] = field(default_factory=dict)
 
     def service(self, file: Extensible, name: str, node: Node, chain: tuple[tuple[str, str], ...]) -> Node:
-        """The service with all it extends merged below it; as it is, without `extends`, where that fails."""
+        """The service with all it extends merged below it; as it is, where that fails, so that it keeps its `extends`."""
         here = (file.path, name)
         if here not in self._done:
             self._done[here] = self._resolve(file, name, node, (*chain, here))
@@ -56,7 +56,7 @@ class _Resolver:
         own = replace(node, items={key: item for key, item in node.items.items() if key != "extends"})
         base = self._base(file, name, node.items["extends"], chain)
         if not isinstance(base, MappingNode):
-            return own
+            return node
         base = file.directives.apply(base, ("services", name))
         merged, diagnostics = merge_service(base, own, name)
         self.files.diagnostics.extend(diagnostics)

@@ -114,6 +114,8 @@ def _split(spec: str) -> tuple[str, str, str]:
     host = parts[-2] if len(parts) > 1 else ""
     if address.startswith("[") and address.endswith("]"):
         address = address[1:-1]
+    elif ":" in address:
+        raise ValueError(f"the IPv6 address {address} is not in brackets")
     if address:
         try:
             ipaddress.ip_address(address)

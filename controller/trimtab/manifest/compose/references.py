@@ -51,7 +51,7 @@ def service_references(service: MappingNode) -> Iterator[tuple[str, Node, str]]:
     depends = service.items.get("depends_on")
     if isinstance(depends, MappingNode):
         for name in depends.items:
-            yield name, _key(depends, name), "depends_on"
+            yield name, key(depends, name), "depends_on"
     for attribute in ("links", "volumes_from"):
         for item in texts(service.items.get(attribute)):
             target = str(item.value)
@@ -69,7 +69,7 @@ def _resource_references(service: MappingNode) -> Iterator[tuple[str, str, Node,
         for name in uses.items if isinstance(uses, MappingNode) else ():
             # The network "default" needs no declaration.
             if (kind, name) != ("networks", "default"):
-                yield kind, name, _key(uses, name), kind
+                yield kind, name, key(uses, name), kind
     for mount in mappings(service.items.get("volumes")):
         if plain(mount, "type") == "volume" and plain(mount, "source"):
             yield "volumes", str(plain(mount, "source")), mount.items["source"], "volumes"
@@ -83,11 +83,6 @@ def _resource_references(service: MappingNode) -> Iterator[tuple[str, str, Node,
         for mount in mappings(mounts):
             if "source" in mount.items:
                 yield kind, str(plain(mount, "source")), mount.items["source"], attribute
-
-
-def _key(node: Node | None, name: str) -> Scalar:
-    origin = node.key_origin(name) if isinstance(node, MappingNode) else Origin("")
-    return Scalar(value=name, origin=origin, length=max(1, len(name)))
 
 
 def _contexts(name: str, service: MappingNode, services: Mapping[str, MappingNode]) -> list[Diagnostic]:
@@ -142,6 +137,12 @@ def _cycles(edges: Mapping[str, Mapping[str, Origin]]) -> list[Diagnostic]:
                 todo += [(target, len(path)) for target in sorted(edges.get(name, {}), reverse=True)]
         done.update(path)
     return found
+
+
+def key(node: Node | None, name: str) -> Scalar:
+    """A mapping's key as a node, for its place."""
+    origin = node.key_origin(name) if isinstance(node, MappingNode) else Origin("")
+    return Scalar(value=name, origin=origin, length=max(1, len(name)))
 
 
 def error(code: Code, message: str, at: Node, hint: str = "") -> Diagnostic:

@@ -39,6 +39,10 @@ _KINDS = {
     "boolean": "true or false",
     "null": "nothing",
 }
+# Where a bare number lacks its unit more likely than its quotes.
+_DURATIONS = frozenset(
+    {"interval", "timeout", "start_period", "start_interval", "stop_grace_period", "delay", "monitor", "window"}
+)
 # "Did you mean": how alike two names must be, from 0 to 1; difflib's own default is 0.6.
 _LIKENESS = 0.6
 
@@ -102,7 +106,10 @@ class _Check:
         names = list(dict.fromkeys(_KINDS[name] for name in expected))
         wanted = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
         hint = ""
-        if isinstance(node, Scalar) and "string" in expected and node.value is not None:
+        attribute = where.rpartition(".")[2]
+        if isinstance(node, Scalar) and attribute in _DURATIONS and isinstance(node.value, int | float):
+            hint = f"write it with a unit: {node.value}s"
+        elif isinstance(node, Scalar) and "string" in expected and node.value is not None:
             hint = f'put it in quotes: "{str(node.value).lower() if isinstance(node.value, bool) else node.value}"'
         elif isinstance(node, Scalar) and node.value is None:
             hint = "give it a value, or leave it out"
