@@ -80,12 +80,11 @@ class Layer:
         )
         for inclusion in included:
             long = self._include(long, inclusion)
-        if model is None:
-            return long
-        merged, diagnostics = merge(directives.apply(model), long)
-        self.files.diagnostics.extend(diagnostics)
-        # Entries of one file were looked at when it was read; across files, replacing is the purpose.
-        return unique(merged)[0]
+        if model is not None:
+            long, diagnostics = merge(directives.apply(model), long)
+            self.files.diagnostics.extend(diagnostics)
+        # What stood twice in one file was said when it was read; from here on, replacing is the purpose.
+        return unique(long)[0]
 
     def _long_form(
         self, document: MappingNode, path: str, directory: str

@@ -109,9 +109,11 @@ def read_service_files(service: MappingNode, environment: Mapping[str, str], fil
     items = {key: item for key, item in service.items.items() if key not in ("env_file", "label_file")}
     if isinstance(env_files := service.items.get("env_file"), SequenceNode):
         own = items.get("environment")
-        items["environment"] = _from_env_files(env_files, own, environment, files)
+        if (read := _from_env_files(env_files, own, environment, files)).items:
+            items["environment"] = read
     if isinstance(label_files := service.items.get("label_file"), SequenceNode):
-        items["labels"] = _from_label_files(label_files, items.get("labels"), files)
+        if (labels := _from_label_files(label_files, items.get("labels"), files)).items:
+            items["labels"] = labels
     return replace(service, items=items)
 
 
