@@ -109,7 +109,8 @@ def test_the_image_holds_what_the_tree_holds(builder: ImageBuilder, scope: Engin
     said = output(
         scope,
         image,
-        "cd /srv; find . | sort; ./link; cat /who; readlink link; readlink outward; stat -c '%a %Y %u %n' bin/run plain bin",
+        "cd /srv; find . | sort; ./link; cat /who; readlink link; readlink outward; "
+        "stat -c '%a %Y %u %n' bin/run plain bin",
     )
     assert "it ran\nada\nbin/run\n/etc/hostname\n755 0 0 bin/run\n644 0 0 plain\n" in said
     assert "secret" not in said

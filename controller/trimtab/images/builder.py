@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from docker import APIClient, auth
+from docker import APIClient
 
 from trimtab.errors import BackendUnavailable, InternalError, TrimtabError, UnsupportedByBackend
 from trimtab.images import stream
 from trimtab.images.buildlog import BuildLog
 from trimtab.images.buildspec import BuildSpec
 from trimtab.images.context import context_tar
+from trimtab.images.logins import build_headers
 from trimtab.model.snapshot import Tree
 
 DEFAULT_TIMEOUT_S = 600.0
@@ -61,7 +62,7 @@ class EngineBuilder:
             "/build",
             what=f"the build of {spec.dockerfile_label}",
             params=build_parameters(spec, tags, labels),
-            headers={"Content-Type": "application/x-tar", **_registry_config()},
+            headers={"Content-Type": "application/x-tar", **build_headers()},
             body=context_tar(spec, tree, for_engine=True),
             cancelled=cancelled,
             timeout_s=timeout_s,
@@ -97,13 +98,6 @@ def build_parameters(
         "forcerm": "1",
     }
     return {name: value for name, value in options.items() if value}
-
-
-def _registry_config() -> Mapping[str, str]:
-    """The credentials of all registries that this machine is logged in to, for base images."""
-    config: Any = auth.load_config()
-    credentials = config.get_all_credentials()
-    return {"X-Registry-Config": auth.encode_header(credentials).decode()} if credentials else {}
 
 
 def _follow(messages: Any, output: BuildLog, spec: BuildSpec) -> str:

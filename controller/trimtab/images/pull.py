@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from docker import APIClient, auth
+from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from trimtab.errors import BackendUnavailable, UserError
 from trimtab.images import stream
 from trimtab.images.failures import registry_error
+from trimtab.images.logins import pull_headers
 
 _EVERY = re.compile(r"every_((?:\d+[wdhms])+)")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -84,8 +85,6 @@ class EnginePuller:
             Conflict (cancelled).
         """
         repository, tag = parse_repository_tag(ref)
-        registry, _ = auth.resolve_repository_name(repository)
-        header = _auth_header(self._api, registry)
         # Without a tag the engine pulls all of them.
         params = {"fromImage": repository, "tag": tag or "latest", "platform": platform}
         messages = stream.post(
@@ -93,7 +92,7 @@ class EnginePuller:
             "/images/create",
             what=f"the pull of {ref}",
             params={name: value for name, value in params.items() if value},
-            headers={"X-Registry-Auth": header} if header else {},
+            headers=pull_headers(repository),
             cancelled=cancelled,
             timeout_s=timeout_s,
         )
@@ -114,12 +113,6 @@ class EnginePuller:
             raise UserError(f"{ref} was pulled, but the engine has no image of that name and platform") from None
         except APIError as error:
             raise BackendUnavailable(f"{ref} was pulled, but cannot be inspected: {error}") from error
-
-
-def _auth_header(api: APIClient, registry: str) -> str:
-    """The login for ``registry``, as the engine takes it; "" where there is none."""
-    header: Any = auth.get_config_header(api, registry)
-    return header.decode() if isinstance(header, bytes) else str(header or "")
 
 
 def _report(message: dict[str, Any], log: Callable[[str], None]) -> None:
