@@ -1,0 +1,177 @@
+"""Stage 9 for one look: run the plan, write down the release, the inventory and what happened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from trimtab.errors import BuildFailed, InternalError, TrimtabError, UnhealthyRelease, UserError
+from trimtab.model.change import Change, Verb
+from trimtab.model.events import Event, EventType
+from trimtab.model.keys import Kind
+from trimtab.model.plan import Node, StepOutcome, StepStatus
+from trimtab.model.records import AppliedObject
+from trimtab.model.status import Phase
+from trimtab.ports import Clock, Driver, EventSink, Meter, StepContext, Store
+from trimtab.runtime import executor
+from trimtab.runtime.planner import Look
+from trimtab.runtime.pool import DaemonPool
+
+StepT = TypeVar("StepT")
+NodeCallback = Callable[[Node[StepT]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """How it went: ``error`` is the most telling failure, None when every step succeeded."""
+
+    outcomes: tuple[StepOutcome, ...]
+    release: int
+    error: TrimtabError | None = None
+    cancelled: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether all of the plan was carried out."""
+        return self.error is None and not self.cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher(Generic[StepT]):
+    """Who looks on: a progress display, or nobody."""
+
+    on_start: Callable[[Node[StepT]], None] = lambda _node: None
+    on_outcome: Callable[[StepOutcome], None] = lambda _outcome: None
+    on_log: Callable[[Node[StepT], str], None] | None = None
+
+
+class Carrier(Generic[StepT]):
+    """Carries plans out on one driver."""
+
+    def __init__(  # noqa: PLR0913 - one of each thing a release touches
+        self,
+        driver: Driver[StepT],
+        store: Store,
+        sink: EventSink,
+        clock: Clock,
+        meter: Meter | None = None,
+        *,
+        workers: int = 8,
+        pool: DaemonPool | None = None,
+    ) -> None:
+        self._driver = driver
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._meter = meter
+        self._workers = workers
+        self._pool = pool
+
+    def carry_out(
+        self,
+        look: Look[StepT],
+        *,
+        cancelled: threading.Event,
+        trigger: str,
+        initiated_by: str = "",
+        timeout_s: float | None = None,
+        watcher: Watcher[StepT] | None = None,
+    ) -> Carried:
+        """Run the plan of ``look`` to its end, or to the end of what can be done."""
+        plan, snapshot = look.plan, look.snapshot
+        seen: Watcher[StepT] = watcher or Watcher()
+        release = self._store.releases.begin(
+            plan.app,
+            revision=plan.revision,
+            subject=snapshot.subject if snapshot else "",
+            author=snapshot.author if snapshot else "",
+            plan_id=plan.id,
+            initiated_by=initiated_by or (snapshot.author if snapshot else ""),
+            trigger=trigger,
+        )
+        context = StepContext(
+            revision=plan.revision,
+            repo_url=snapshot.repo_url if snapshot else "",
+            tree=snapshot.tree if snapshot else None,
+            contents=look.desired.contents,
+            builds=look.desired.builds,
+            cancelled=cancelled,
+        )
+        outcomes = executor.run(
+            plan,
+            self._driver,
+            context,
+            journal=self._store.journal,
+            clock=self._clock,
+            workers=self._workers,
+            on_outcome=seen.on_outcome,
+            on_start=seen.on_start,
+            on_log=seen.on_log,
+            cancelled=cancelled,
+            timeout_s=timeout_s,
+            pool=self._pool,
+            meter=self._meter,
+        )
+        self._record(look, outcomes)
+        error = most_telling(outcomes)
+        stopped = cancelled.is_set() or any(outcome.status is StepStatus.CANCELLED for outcome in outcomes)
+        phase = Phase.SUCCEEDED if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
+        self._store.releases.finish(plan.app, release, phase, str(error) if error else "", self._images(look))
+        return Carried(outcomes=outcomes, release=release, error=error, cancelled=stopped and error is None)
+
+    @staticmethod
+    def _images(look: Look[StepT]) -> dict[str, str]:
+        return {resource.key.name: resource.name for resource in look.desired.of_kind(Kind.IMAGE)}
+
+    def _record(self, look: Look[StepT], outcomes: tuple[StepOutcome, ...]) -> None:
+        failed = {outcome.key for outcome in outcomes if outcome.status is not StepStatus.SUCCEEDED}
+        handles = {outcome.key: outcome.outputs["id"] for outcome in outcomes if "id" in outcome.outputs}
+        present, gone = [], []
+        for change in look.plan.changes:
+            if change.key in failed or change.key.kind is Kind.IMAGE or not change.acts:
+                continue
+            if change.verb is Verb.DELETE:
+                gone.append(change.key)
+            elif change.after is not None:
+                handle = handles.get(change.key) or (change.before.handle if change.before else "")
+                present.append(
+                    AppliedObject(key=change.key, name=change.name, digest=change.after.digest, handle=handle)
+                )
+        if present:
+            self._store.applied.record(present)
+        if gone:
+            self._store.applied.forget(gone)
+
+    def report_drift(self, look: Look[StepT], changes: tuple[Change, ...]) -> None:
+        """Say what was found different from Git before it is put right."""
+        for change in changes:
+            fields = {field.attribute: [field.before, field.after] for field in change.fields if not field.sensitive}
+            detail = change.detail or ", ".join(field.attribute for field in change.fields) or change.reason.value
+            self._sink.emit(
+                Event(
+                    at=self._clock.now(),
+                    app=look.plan.app,
+                    reason="DriftDetected",
+                    type=EventType.WARNING,
+                    message=f"{change.key.kind} {change.name}: {detail}",
+                    revision=look.plan.revision,
+                    fields={"kind": change.key.kind.value, "object": change.name, "reason": change.reason.value, "fields": fields},
+                )
+            )
+
+
+def most_telling(outcomes: tuple[StepOutcome, ...]) -> TrimtabError | None:
+    """Of all failures the one to act on: what only a change can mend before what may pass, the first of equals."""
+    errors = [outcome.error for outcome in outcomes if outcome.status is StepStatus.FAILED and outcome.error is not None]
+    if not errors:
+        return None
+
+    def weight(error: Exception) -> int:
+        if isinstance(error, BuildFailed | UnhealthyRelease):
+            return 0
+        return 1 if isinstance(error, UserError) else 2
+
+    chosen = min(errors, key=weight)
+    return chosen if isinstance(chosen, TrimtabError) else InternalError(f"{type(chosen).__name__}: {chosen}")

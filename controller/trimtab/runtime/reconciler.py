@@ -1,0 +1,311 @@
+"""One pass over one application: which revision should be there, what is, what to do, what came of it.
+
+Level-based: a trigger says that something may have changed, never what to do. Every pass reads everything again
+and may be repeated or cut off at any line.
+
+Three facts decide (DESIGN §4.4). *Desired* is what Git says. A desired state that failed is remembered by its digest and
+not tried again until it changes or a person asks; meanwhile the last *healthy* revision is desired in its place
+(``rollbackOnFailure``), which is an ordinary pass on an older revision.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from trimtab.errors import TransientError, UnhealthyRelease, UserError
+from trimtab.model.application import Application
+from trimtab.model.change import Reason, Verb
+from trimtab.model.keys import AppKey, Kind
+from trimtab.model.plan import Decision
+from trimtab.model.records import AppliedState, RequestVerb
+from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, SyncStatus, Wait
+from trimtab.model.trigger import Trigger, TriggerKind
+from trimtab.plan import status as judge
+from trimtab.ports import Clock, ImageRetention, Store
+from trimtab.runtime.carry import Carried, Carrier
+from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.planner import Look, Planner
+from trimtab.runtime.report import Reporter
+from trimtab.runtime.views import View
+
+StepT = TypeVar("StepT")
+
+# CONTRACT §6: a full look every 5 minutes.
+RESYNC_S = 300.0
+# How long everything has to run before a release counts as healthy. Source: Swarm's default UpdateConfig.Monitor, 5 s.
+SETTLE_S = 5.0
+DRIFT = frozenset({Reason.DRIFT, Reason.MISSING, Reason.STOPPED, Reason.DUPLICATE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """The revision that this pass works towards, and why it is not Git's newest."""
+
+    application: Application | None
+    view: View
+    substitute: str = ""
+    report_only: str = ""
+
+
+class Reconciler(Generic[StepT]):
+    """Passes over applications; ``healthy_changed`` is told when one becomes healthy, for those that wait for it."""
+
+    def __init__(  # noqa: PLR0913 - one of each thing a pass needs
+        self,
+        catalog: Catalog,
+        planner: Planner[StepT],
+        carrier: Carrier[StepT],
+        reporter: Reporter,
+        store: Store,
+        clock: Clock,
+        retention: ImageRetention,
+        *,
+        healthy_changed: Callable[[AppKey], None] = lambda _key: None,
+        settle_s: float = SETTLE_S,
+    ) -> None:
+        self._catalog = catalog
+        self._planner = planner
+        self._carrier = carrier
+        self._reporter = reporter
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+        self._healthy_changed = healthy_changed
+        self._settle_s = settle_s
+
+    def reconcile(self, key: AppKey, trigger: Trigger, cancelled: threading.Event) -> Next:
+        """One pass. Raises nothing that it can explain: that becomes a status and a Next."""
+        view = self._catalog.view(key)
+        if view is None:
+            return Stalled("no watched repository declares it")
+        state = self._store.applied.get(key)
+        requested = trigger.kind is TriggerKind.REQUEST and self._asks_for_sync(trigger)
+        try:
+            return self._pass(view, state, trigger, cancelled, requested=requested)
+        except TransientError as error:
+            self._reporter.trouble(view, state, error)
+            return Retry(error.message)
+        except UserError as error:
+            self._reporter.trouble(view, state, error)
+            return Stalled(error.message)
+
+    def _asks_for_sync(self, trigger: Trigger) -> bool:
+        found = (self._store.requests.get(request) for request in trigger.requests)
+        return any(request is not None and request.verb is RequestVerb.SYNC for request in found)
+
+    def _pass(
+        self, view: View, state: AppliedState, trigger: Trigger, cancelled: threading.Event, *, requested: bool
+    ) -> Next:
+        target = self._target(view, state, requested=requested)
+        if target is None:
+            self._reporter.unreadable(view, state)
+            return Stalled("its manifests cannot be used")
+        app, snapshot = target.application, target.view.snapshot
+        if app is not None and snapshot is not None:
+            desired = self._planner.desired(app, snapshot)
+        else:
+            desired = self._planner.nothing(view.key, view.revision)
+        prune = app.sync_policy.prune if app is not None else view.prune
+        look = self._planner.look(view.key, desired, application=app, snapshot=snapshot, prune=prune, fresh=trigger.kind is TriggerKind.TIMER)
+        if target.substitute:
+            # Git's own state is what a reader compares with; the substitute is what is carried out.
+            state = replace(state, desired_revision=view.revision)
+        else:
+            state = replace(state, desired_revision=view.revision, desired_digest=desired.digest)
+        held = target.report_only or self._held(look, app, state, trigger, requested=requested)
+        if not look.plan.empty and not held:
+            return self._carry_out(look, view, state, trigger, cancelled, target)
+        return self._rest(look, view, state, target, held)
+
+    # -- which revision ------------------------------------------------------------------------------------------
+
+    def _target(self, view: View, state: AppliedState, *, requested: bool) -> _Target | None:
+        if view.problems:
+            good = view if view.application is not None else self._older(view, state.applied_revision)
+            if good is None or good.application is None:
+                return None
+            return _Target(application=good.application, view=good, substitute="the newest commit cannot be used")
+        if view.removed or view.application is None or view.snapshot is None:
+            return _Target(application=None, view=view)
+        pin = self._store.holds.pinned(view.key)
+        if pin is not None:
+            if pin.branch_revision in {"", view.revision}:
+                pinned = self._older(view, pin.revision)
+                if pinned is not None:
+                    return _Target(application=pinned.application, view=pinned, substitute=f"held at {pin.revision[:7]} by rollback --pin")
+            else:
+                self._store.holds.unpin(view.key)
+        desired = self._planner.desired(view.application, view.snapshot)
+        if desired.digest != state.failed_digest or requested or not state.failed_digest:
+            return _Target(application=view.application, view=view)
+        if view.application.rollback_on_failure and state.healthy_revision and state.healthy_digest != state.failed_digest:
+            older = self._older(view, state.healthy_revision)
+            if older is not None:
+                return _Target(application=older.application, view=older, substitute=state.failed_reason)
+        return _Target(application=view.application, view=view, report_only=state.failed_reason or "this revision failed before")
+
+    def _older(self, view: View, revision: str) -> View | None:
+        if not revision:
+            return None
+        if view.snapshot is not None and view.snapshot.revision == revision and view.application is not None:
+            return view
+        return self._catalog.at(view.key, revision)
+
+    # -- whether to act ------------------------------------------------------------------------------------------
+
+    def _held(
+        self, look: Look[StepT], app: Application | None, state: AppliedState, trigger: Trigger, *, requested: bool
+    ) -> str:
+        """Why nothing is done about a difference now; "" to go on."""
+        now = self._clock.now()
+        suspension = self._store.holds.suspension(look.plan.app)
+        if suspension is not None and suspension.holds(now):
+            return self._reporter.suspended(suspension.reason, suspension.by, suspension.until)
+        if app is not None and app.suspend.enabled and (app.suspend.until is None or now < app.suspend.until):
+            return self._reporter.suspended(app.suspend.reason, app.suspend.by, app.suspend.until)
+        if look.verdict.decision is not Decision.GO:
+            return "; ".join(str(d) for d in look.verdict.diagnostics)
+        if requested or look.plan.empty or app is None:
+            return ""
+        if not app.sync_policy.automated:
+            return "automated sync is off; 'trimtab sync' applies it"
+        drift_only = state.applied_digest == look.desired.digest
+        if drift_only and not app.sync_policy.self_heal:
+            return "selfHeal is off; 'trimtab sync' repairs it"
+        if not drift_only:
+            waiting = self._unready(app)
+            if waiting:
+                return waiting
+        return ""
+
+    def _unready(self, app: Application) -> str:
+        for other in app.depends_on:
+            status = self._store.statuses.get(other)
+            if status is None or status.health is not HealthStatus.HEALTHY or status.sync is SyncStatus.UNKNOWN:
+                return f"waits for {other} to be healthy"
+        return ""
+
+    # -- acting --------------------------------------------------------------------------------------------------
+
+    def _carry_out(  # noqa: PLR0913 - what the pass knows
+        self,
+        look: Look[StepT],
+        view: View,
+        state: AppliedState,
+        trigger: Trigger,
+        cancelled: threading.Event,
+        target: _Target,
+    ) -> Next:
+        acting = tuple(change for change in look.plan.changes if change.acts)
+        drift = tuple(change for change in acting if change.reason in DRIFT)
+        if drift and state.applied_digest == look.desired.digest:
+            self._carrier.report_drift(look, drift)
+        self._reporter.begins(look, view, state, target.substitute)
+        timeout_s = look.application.timeout_s if look.application is not None else None
+        carried = self._carrier.carry_out(look, cancelled=cancelled, trigger=trigger.kind.value, timeout_s=timeout_s)
+        if carried.done:
+            now = self._clock.now()
+            if not target.substitute:
+                state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
+            state = replace(state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now)
+            self._store.applied.put(state)
+            self._reporter.succeeded(look, view, state, trigger, target.substitute)
+            if _removes_application(look):
+                self._catalog.forget(view.key)
+                self._reporter.gone(view.key)
+                return Stalled("removed from Git and from the engine")
+            return Requeue(0.0)
+        return self._failed(look, view, state, carried, target)
+
+    def _failed(self, look: Look[StepT], view: View, state: AppliedState, carried: Carried, target: _Target) -> Next:
+        if carried.cancelled or carried.error is None:
+            self._reporter.interrupted(look, view, state)
+            return Requeue(0.0)
+        error = carried.error
+        if isinstance(error, UserError) and not target.substitute:
+            state = replace(
+                state,
+                failed_revision=look.desired.revision,
+                failed_digest=look.desired.digest,
+                failed_reason=f"{error.code}: {error.message}",
+                tried=state.tried + 1,
+            )
+            self._store.applied.put(state)
+            self._reporter.failed(look, view, state, error, final=True)
+            return Requeue(0.0)
+        self._reporter.failed(look, view, state, error, final=False)
+        return Retry(error.message)
+
+    # -- nothing to do -------------------------------------------------------------------------------------------
+
+    def _rest(self, look: Look[StepT], view: View, state: AppliedState, target: _Target, held: str) -> Next:
+        now = self._clock.now()
+        lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, now)
+        health, message = judge.overall_health(lines)
+        if look.plan.empty and not held:
+            if state.applied_digest != look.desired.digest or state.applied_revision != look.desired.revision:
+                state = replace(state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now)
+            if not target.substitute and state.failed_digest == look.desired.digest:
+                state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
+        after: Next = Requeue(RESYNC_S)
+        if look.plan.empty and not held and not target.substitute and target.application is not None:
+            after, state = self._watch_health(look, view, state, health, message)
+        elif look.plan.empty and target.application is None and not held:
+            self._catalog.forget(view.key)
+            self._reporter.gone(view.key)
+            return Stalled("no longer in Git")
+        if state != self._store.applied.get(view.key):
+            self._store.applied.put(state)
+        became_healthy = self._reporter.rests(look, view, state, lines, held=held, substitute=target.substitute)
+        if became_healthy:
+            self._healthy_changed(view.key)
+        if held and look.verdict.waits_for:
+            return Wait(held, RESYNC_S)
+        return after
+
+    def _watch_health(
+        self, look: Look[StepT], view: View, state: AppliedState, health: HealthStatus, message: str
+    ) -> tuple[Next, AppliedState]:
+        """Write "healthy" down once all runs well for a while; give a release up when it cannot any more."""
+        now, app = self._clock.now(), look.application
+        if state.healthy_digest == look.desired.digest:
+            if state.healthy_revision != look.desired.revision and health is HealthStatus.HEALTHY:
+                state = replace(state, healthy_revision=look.desired.revision)
+            return Requeue(RESYNC_S), state
+        if health is HealthStatus.HEALTHY:
+            left_s = judge.seconds_to_settle(look.desired, look.observed, now, self._settle_s)
+            if left_s > 0:
+                return Requeue(left_s + 0.05), state
+            images = {resource.key.name: resource.name for resource in look.desired.of_kind(Kind.IMAGE)}
+            state = replace(
+                state, healthy_revision=look.desired.revision, healthy_digest=look.desired.digest, healthy_images=images
+            )
+            self._store.applied.put(state)
+            self._retention.sweep(self._store.releases.recent_images(view.key, 5) | frozenset(images.values()))
+            return Requeue(RESYNC_S), state
+        hopeless = judge.beyond_hope(look.desired, look.observed, look.plan.changes, now)
+        applied_at = state.updated_at or now
+        timeout_s = app.timeout_s if app is not None else RESYNC_S
+        left_s = timeout_s - (now - applied_at).total_seconds()
+        if not hopeless and left_s > 0:
+            return Requeue(min(left_s, RESYNC_S) + 0.05), state
+        error = UnhealthyRelease(hopeless or f"not healthy within {timeout_s:.0f} s: {message}")
+        state = replace(
+            state,
+            failed_revision=look.desired.revision,
+            failed_digest=look.desired.digest,
+            failed_reason=f"{error.code}: {error.message}",
+            tried=state.tried + 1,
+        )
+        self._store.applied.put(state)
+        self._reporter.failed(look, view, state, error, final=True)
+        return Requeue(0.0) if state.healthy_revision else Requeue(RESYNC_S), state
+
+
+def _removes_application(look: Look[StepT]) -> bool:
+    return look.application is None and all(change.verb in {Verb.DELETE, Verb.KEEP} for change in look.plan.changes)
+
+

@@ -1,0 +1,294 @@
+"""What the world is told of a pass: the status of the application, and an event when something changed. No decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease
+from trimtab.model.change import Reason, Verb
+from trimtab.model.diagnostics import Diagnostic
+from trimtab.model.events import Event, EventType
+from trimtab.model.keys import AppKey
+from trimtab.model.records import AppliedState
+from trimtab.model.status import (
+    AppCondition,
+    AppStatus,
+    HealthStatus,
+    Phase,
+    ResourceStatus,
+    SyncStatus,
+)
+from trimtab.model.trigger import Trigger
+from trimtab.plan import status as judge
+from trimtab.plan.render.summary import summary_line
+from trimtab.ports import Clock, EventSink, Meter, Store
+from trimtab.runtime.meter import NoMeter
+from trimtab.runtime.planner import Look
+from trimtab.runtime.views import View
+
+StepT = TypeVar("StepT")
+# A failed rollout makes an application Degraded even while its previous release runs well; a failed build does not.
+UNHEALTHY_CODE = UnhealthyRelease.default_code
+
+
+class Reporter:
+    """Writes statuses and events; says a thing once, not in every pass."""
+
+    def __init__(self, store: Store, sink: EventSink, clock: Clock, target: str, meter: Meter | None = None) -> None:
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._target = target
+        self._meter = meter or NoMeter()
+
+    # -- a pass that could not be made --------------------------------------------------------------------------
+
+    def trouble(self, view: View, state: AppliedState, error: TrimtabError) -> None:
+        """Something outside failed, or an input cannot be used."""
+        before = self._store.statuses.get(view.key)
+        self._put(
+            replace(
+                self._base(view, state, before),
+                sync=SyncStatus.UNKNOWN,
+                health=before.health if before is not None else HealthStatus.UNKNOWN,
+                message=str(error),
+                phase=Phase.ERROR,
+            ),
+            reason="ReconcileError",
+            warning=True,
+        )
+
+    def unreadable(self, view: View, state: AppliedState) -> None:
+        """The manifests cannot be used and there is no older state to hold."""
+        base = self._base(view, state, self._store.statuses.get(view.key))
+        self._put(
+            replace(base, sync=SyncStatus.UNKNOWN, health=HealthStatus.UNKNOWN, message=_first(view.problems), phase=Phase.ERROR),
+            reason="ManifestInvalid",
+            warning=True,
+        )
+
+    # -- a sync --------------------------------------------------------------------------------------------------
+
+    def begins(self, look: Look[StepT], view: View, state: AppliedState, substitute: str) -> None:
+        """A plan is about to be carried out."""
+        before = self._store.statuses.get(view.key)
+        lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, self._clock.now())
+        health, _ = judge.overall_health(lines)
+        self._put(
+            replace(
+                self._base(view, state, before),
+                sync=SyncStatus.OUT_OF_SYNC,
+                health=HealthStatus.PROGRESSING if health in {HealthStatus.HEALTHY, HealthStatus.MISSING} else health,
+                message=substitute or summary_line(look.plan.changes),
+                phase=Phase.RUNNING,
+                resources=lines,
+            )
+        )
+        reason = "RollbackStarted" if substitute and _is_failure(substitute) else "SyncStarted"
+        self._event(view.key, reason, f"{_short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision)
+
+    def succeeded(self, look: Look[StepT], view: View, state: AppliedState, trigger: Trigger, substitute: str) -> None:
+        """All of a plan was carried out."""
+        if substitute and _is_failure(substitute):
+            message = f"{_short(state.failed_revision)} failed ({substitute}); back at {_short(look.plan.revision)}"
+            self._event(view.key, "RolledBack", message, look.plan.revision, warning=True)
+        else:
+            done = ", ".join(f"{c.verb} {c.name}" for c in look.plan.changes if c.acts)
+            self._event(view.key, "SyncSucceeded", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
+        took_s = (self._clock.now() - trigger.at).total_seconds()
+        self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.SUCCEEDED.value)
+        if trigger.revision:
+            self._meter.observe("time_to_deploy_seconds", took_s, name=view.key.name, namespace=view.key.namespace)
+
+    def failed(self, look: Look[StepT], view: View, state: AppliedState, error: TrimtabError, *, final: bool) -> None:
+        """A sync failed; ``final``: this desired state will not be tried again by itself."""
+        before = self._store.statuses.get(view.key)
+        lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, self._clock.now())
+        health, _ = judge.overall_health(lines)
+        unhealthy = isinstance(error, UnhealthyRelease)
+        self._put(
+            replace(
+                self._base(view, state, before),
+                sync=SyncStatus.OUT_OF_SYNC,
+                health=HealthStatus.DEGRADED if unhealthy else health,
+                message=str(error),
+                phase=Phase.FAILED,
+                resources=lines,
+            )
+        )
+        tail = error.log_tail if isinstance(error, BuildFailed | UnhealthyRelease) else ()
+        reason = "BuildFailed" if isinstance(error, BuildFailed) else "ReleaseUnhealthy" if unhealthy else "SyncFailed"
+        again = "it is not tried again until Git changes or 'trimtab sync' asks" if final else "it will be tried again"
+        self._event(
+            view.key, reason, f"{_short(look.plan.revision)}: {error}; {again}", look.plan.revision, warning=True,
+            fields={"log": list(tail), "code": error.code} if tail else {"code": error.code},
+        )
+        self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.FAILED.value)
+
+    def interrupted(self, look: Look[StepT], view: View, state: AppliedState) -> None:
+        """A newer commit or a person stopped a sync."""
+        before = self._store.statuses.get(view.key)
+        self._put(replace(self._base(view, state, before), phase=Phase.TERMINATING, message="the sync was stopped before its end"))
+        self._event(view.key, "SyncTerminated", f"{_short(look.plan.revision)}: stopped before its end", look.plan.revision)
+
+    def gone(self, key: AppKey) -> None:
+        """An application is no longer in Git, and nothing of it but its volumes is on the engine."""
+        self._event(key, "ApplicationRemoved", "no longer in Git; removed from the engine, its volumes were kept", "")
+        self._store.statuses.drop(key)
+        self._store.applied.drop(key)
+
+    # -- nothing to do -------------------------------------------------------------------------------------------
+
+    def rests(
+        self,
+        look: Look[StepT],
+        view: View,
+        state: AppliedState,
+        lines: tuple[ResourceStatus, ...],
+        *,
+        held: str,
+        substitute: str,
+    ) -> bool:
+        """A pass that changed nothing; whether the application has just become healthy."""
+        before = self._store.statuses.get(view.key)
+        health, message = judge.overall_health(lines)
+        sync = judge.overall_sync(lines)
+        base = self._base(view, state, before)
+        phase = before.phase if before is not None and before.phase is not Phase.RUNNING else Phase.SUCCEEDED
+        reason, warning = "", False
+        suspended = held if held.startswith("suspended") else ""
+        if view.problems:
+            sync, message, phase = SyncStatus.UNKNOWN, _first(view.problems), Phase.ERROR
+            reason, warning = "ManifestInvalid", True
+        elif substitute:
+            sync = SyncStatus.OUT_OF_SYNC
+            keeps = f"the previous release {_short(look.desired.revision)} keeps serving"
+            message = f"{substitute}; {keeps}" if _is_failure(substitute) else substitute
+            if substitute.startswith(UNHEALTHY_CODE):
+                health = HealthStatus.DEGRADED
+        elif suspended:
+            health, message = HealthStatus.SUSPENDED, suspended
+            reason = "Suspended"
+        elif held:
+            message = held
+            if held.startswith(UNHEALTHY_CODE):
+                health = HealthStatus.DEGRADED
+            reason, warning = "Held", True
+        elif look.plan.empty:
+            phase = Phase.SUCCEEDED
+        notes = [c for c in look.plan.changes if c.verb is Verb.KEEP and c.reason in {Reason.PROTECTED, Reason.IMMUTABLE_DATA}]
+        if notes and not message:
+            message = "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in notes)
+        after = replace(base, sync=sync, health=health, message=message, phase=phase, resources=lines, suspended=suspended)
+        self._put(after, reason=reason, warning=warning)
+        was = before.health if before is not None else None
+        became_healthy = health is HealthStatus.HEALTHY and was is not HealthStatus.HEALTHY
+        if became_healthy:
+            self._event(view.key, "Healthy", f"{_short(look.desired.revision)} runs well", look.desired.revision)
+        elif health is HealthStatus.DEGRADED and was is not HealthStatus.DEGRADED and not substitute:
+            self._event(view.key, "HealthDegraded", message, look.desired.revision, warning=True)
+        return became_healthy
+
+    def suspended(self, reason: str, by: str, until: datetime | None) -> str:
+        """The sentence that says so."""
+        parts = ["suspended"]
+        parts += [f"by {by}"] if by else []
+        parts += [f"until {until:%Y-%m-%d %H:%M} UTC"] if until else []
+        return " ".join(parts) + (f': "{reason}"' if reason else "")
+
+    # -- plumbing ------------------------------------------------------------------------------------------------
+
+    def _base(self, view: View, state: AppliedState, before: AppStatus | None) -> AppStatus:
+        base = before or AppStatus(app=view.key, sync=SyncStatus.UNKNOWN, health=HealthStatus.UNKNOWN, target=self._target)
+        return replace(
+            base,
+            target=self._target,
+            desired_revision=view.revision,
+            applied_revision=state.applied_revision,
+            healthy_revision=state.healthy_revision,
+            failed_revision=state.failed_revision,
+            suspended="",
+        )
+
+    def _put(self, status: AppStatus, *, reason: str = "", warning: bool = False) -> None:
+        now = self._clock.now()
+        before = self._store.statuses.get(status.app)
+        changed = before is None or (before.sync, before.health) != (status.sync, status.health)
+        status = replace(
+            status,
+            since=now if changed or before is None else before.since,
+            conditions=_conditions(status, before, now),
+        )
+        comparable = replace(before, observed_at=None) if before is not None else None
+        if comparable == replace(status, observed_at=None):
+            return
+        self._store.statuses.put(replace(status, observed_at=now))
+        labels = {"name": status.app.name, "namespace": status.app.namespace}
+        self._meter.gauge("app_info", 1, **labels, sync_status=status.sync.value, health_status=status.health.value)
+        if reason and (before is None or before.message != status.message):
+            self._event(status.app, reason, status.message, status.desired_revision, warning=warning)
+
+    def _event(
+        self,
+        key: AppKey,
+        reason: str,
+        message: str,
+        revision: str,
+        *,
+        warning: bool = False,
+        fields: dict[str, object] | None = None,
+    ) -> None:
+        self._sink.emit(
+            Event(
+                at=self._clock.now(),
+                app=key,
+                reason=reason,
+                type=EventType.WARNING if warning else EventType.NORMAL,
+                message=message,
+                revision=revision,
+                fields=fields or {},
+            )
+        )
+
+
+def _is_failure(substitute: str) -> bool:
+    return substitute.startswith("TT")
+
+
+def _short(revision: str) -> str:
+    return revision[:7] or "working directory"
+
+
+def _first(problems: tuple[Diagnostic, ...]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0]}{more}" if problems else ""
+
+
+def _conditions(status: AppStatus, before: AppStatus | None, now: datetime) -> tuple[AppCondition, ...]:
+    """Flux's conditions, derived from the status alone; a time moves only when a condition's status flips."""
+    running = status.phase is Phase.RUNNING
+    ready = status.sync is SyncStatus.SYNCED and status.health is HealthStatus.HEALTHY
+    stalled = status.phase in {Phase.FAILED, Phase.ERROR}
+    progressing = running or status.health is HealthStatus.PROGRESSING
+    wanted = [
+        ("Ready", "True" if ready else "Unknown" if progressing else "False", "ReconciliationSucceeded" if ready else "Progressing" if progressing else "ReconciliationFailed"),
+        ("Healthy", "True" if status.health is HealthStatus.HEALTHY else "False", status.health.value),
+    ]
+    # Negative ones are there only while they are true, as kstatus reads them.
+    if progressing:
+        wanted.append(("Reconciling", "True", "Progressing"))
+    if stalled:
+        wanted.append(("Stalled", "True", status.phase.value if status.phase else "Failed"))
+    old = {c.type: c for c in before.conditions} if before is not None else {}
+    return tuple(
+        AppCondition(
+            type=kind,
+            status=value,
+            reason=reason,
+            message=status.message,
+            changed_at=old[kind].changed_at if kind in old and old[kind].status == value else now,
+        )
+        for kind, value, reason in wanted
+    )
