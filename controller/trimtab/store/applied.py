@@ -1,0 +1,119 @@
+"""The three facts of each application and its inventory: what was last carried out, object by object."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from trimtab.model.keys import AppKey, Kind, ResourceKey
+from trimtab.model.records import AppliedObject, AppliedState
+from trimtab.store.codec import json_text, parse_mapping, parse_time, parse_words, time_text
+from trimtab.store.database import Database
+
+
+class Applied:
+    """ports.AppliedStates."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, app: AppKey) -> AppliedState:
+        """What is known; the empty state for a stranger."""
+        rows = self._database.read("SELECT * FROM applied WHERE app = ?", (str(app),))
+        if not rows:
+            return AppliedState(app=app)
+        row = rows[0]
+        return AppliedState(
+            app=app,
+            desired_revision=row[1],
+            desired_digest=row[2],
+            applied_revision=row[3],
+            applied_digest=row[4],
+            healthy_revision=row[5],
+            healthy_digest=row[6],
+            healthy_images=parse_words(row[7]),
+            failed_revision=row[8],
+            failed_digest=row[9],
+            failed_reason=row[10],
+            tried=row[11],
+            updated_at=parse_time(row[12]),
+        )
+
+    def put(self, state: AppliedState) -> None:
+        """Remember it; ``updated_at`` is set here."""
+        self._database.write(
+            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                str(state.app),
+                state.desired_revision,
+                state.desired_digest,
+                state.applied_revision,
+                state.applied_digest,
+                state.healthy_revision,
+                state.healthy_digest,
+                json_text(state.healthy_images),
+                state.failed_revision,
+                state.failed_digest,
+                state.failed_reason,
+                state.tried,
+                time_text(self._database.now()),
+            ),
+        )
+
+    def apps(self) -> tuple[AppKey, ...]:
+        """Applications with a state or an object, sorted."""
+        rows = self._database.read("SELECT app FROM applied UNION SELECT app FROM objects")
+        return tuple(sorted(AppKey.parse(app) for (app,) in rows))
+
+    def objects(self, app: AppKey) -> Mapping[ResourceKey, AppliedObject]:
+        """Its inventory, in key order."""
+        rows = self._database.read(
+            "SELECT kind, name, replica, engine_name, digest, handle, fields FROM objects WHERE app = ?", (str(app),)
+        )
+        found = {}
+        for kind, name, replica, engine_name, digest, handle, fields in rows:
+            key = ResourceKey(app, Kind(kind), name, replica)
+            found[key] = AppliedObject(
+                key=key, name=engine_name, digest=digest, handle=handle, fields=parse_mapping(fields)
+            )
+        return MappingProxyType(dict(sorted(found.items())))
+
+    def record(self, objects: Sequence[AppliedObject]) -> None:
+        """Add or replace objects, all or none."""
+        rows = [
+            (
+                str(item.key.app),
+                item.key.kind.value,
+                item.key.name,
+                item.key.replica,
+                item.name,
+                item.digest,
+                item.handle,
+                json_text(item.fields),
+            )
+            for item in objects
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+        self._database.transaction(work)
+
+    def forget(self, keys: Sequence[ResourceKey]) -> None:
+        """Drop objects whose removal is confirmed."""
+        rows = [(str(key.app), key.kind.value, key.name, key.replica) for key in keys]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM objects WHERE app = ? AND kind = ? AND name = ? AND replica = ?", rows)
+
+        self._database.transaction(work)
+
+    def drop(self, app: AppKey) -> None:
+        """Forget an application and its inventory."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM objects WHERE app = ?", (str(app),))
+            connection.execute("DELETE FROM applied WHERE app = ?", (str(app),))
+
+        self._database.transaction(work)

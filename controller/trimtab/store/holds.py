@@ -1,0 +1,80 @@
+"""What people have decided: suspensions, pinned releases, approved plans."""
+
+from __future__ import annotations
+
+from trimtab.model.keys import AppKey
+from trimtab.model.records import Approval, Pin, Suspension
+from trimtab.store.codec import optional_time_text, parse_optional_time, parse_time, time_text
+from trimtab.store.database import Database
+
+
+class PeoplesHolds:
+    """ports.Holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Stop an application."""
+        self._database.write(
+            "INSERT OR REPLACE INTO suspensions (app, since, reason, by, until) VALUES (?, ?, ?, ?, ?)",
+            (
+                str(suspension.app),
+                time_text(suspension.since),
+                suspension.reason,
+                suspension.by,
+                optional_time_text(suspension.until),
+            ),
+        )
+
+    def resume(self, app: AppKey) -> bool:
+        """Let it go on; whether it was suspended."""
+        return self._delete("suspensions", app)
+
+    def suspension(self, app: AppKey) -> Suspension | None:
+        """What holds it now; an expired one is none."""
+        rows = self._database.read("SELECT since, reason, by, until FROM suspensions WHERE app = ?", (str(app),))
+        if not rows:
+            return None
+        since, reason, by, until = rows[0]
+        found = Suspension(app=app, since=parse_time(since), reason=reason, by=by, until=parse_optional_time(until))
+        return found if found.holds(self._database.now()) else None
+
+    def pin(self, pin: Pin) -> None:
+        """Hold an older release."""
+        self._database.write(
+            "INSERT OR REPLACE INTO pins (app, revision, since, branch_revision, by) VALUES (?, ?, ?, ?, ?)",
+            (str(pin.app), pin.revision, time_text(pin.since), pin.branch_revision, pin.by),
+        )
+
+    def unpin(self, app: AppKey) -> bool:
+        """Follow the branch again; whether it was pinned."""
+        return self._delete("pins", app)
+
+    def pinned(self, app: AppKey) -> Pin | None:
+        """The release that is held."""
+        rows = self._database.read("SELECT revision, since, branch_revision, by FROM pins WHERE app = ?", (str(app),))
+        if not rows:
+            return None
+        revision, since, branch_revision, by = rows[0]
+        return Pin(app=app, revision=revision, since=parse_time(since), branch_revision=branch_revision, by=by)
+
+    def approve(self, approval: Approval) -> None:
+        """A person's yes to a plan."""
+        self._database.write(
+            "INSERT OR REPLACE INTO approvals (plan_id, app, at, by) VALUES (?, ?, ?, ?)",
+            (approval.plan_id, str(approval.app), time_text(approval.at), approval.by),
+        )
+
+    def approved(self, plan_id: str) -> Approval | None:
+        """Whether there is one."""
+        rows = self._database.read("SELECT app, at, by FROM approvals WHERE plan_id = ?", (plan_id,))
+        if not rows:
+            return None
+        app, at, by = rows[0]
+        return Approval(plan_id=plan_id, app=AppKey.parse(app), at=parse_time(at), by=by)
+
+    def _delete(self, table: str, app: AppKey) -> bool:
+        return self._database.transaction(
+            lambda c: c.execute(f"DELETE FROM {table} WHERE app = ?", (str(app),)).rowcount > 0  # noqa: S608 - ours
+        )

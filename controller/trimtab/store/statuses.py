@@ -1,0 +1,119 @@
+"""The latest status of each application as JSON: for other processes, and for when the controller is down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trimtab.model.keys import AppKey, Kind, ResourceKey
+from trimtab.model.status import AppCondition, AppStatus, HealthStatus, Phase, ResourceStatus, SyncStatus
+from trimtab.store.codec import json_text, optional_time_text, parse_optional_time, parse_time, time_text
+from trimtab.store.database import Database
+
+
+class Statuses:
+    """ports.StatusBoard."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, status: AppStatus) -> None:
+        """Replace it."""
+        self._database.write(
+            "INSERT OR REPLACE INTO statuses (app, at, status) VALUES (?, ?, ?)",
+            (str(status.app), time_text(self._database.now()), json_text(_encoded(status))),
+        )
+
+    def get(self, app: AppKey) -> AppStatus | None:
+        """One application's."""
+        rows = self._database.read("SELECT status FROM statuses WHERE app = ?", (str(app),))
+        return _decoded(app, json.loads(rows[0][0])) if rows else None
+
+    def all(self) -> tuple[AppStatus, ...]:
+        """Everyone's, in key order."""
+        rows = self._database.read("SELECT app, status FROM statuses")
+        found = (_decoded(AppKey.parse(app), json.loads(text)) for app, text in rows)
+        return tuple(sorted(found, key=lambda status: status.app))
+
+    def drop(self, app: AppKey) -> None:
+        """The application is gone."""
+        self._database.write("DELETE FROM statuses WHERE app = ?", (str(app),))
+
+
+# Fields that are plain text; the others have their own spelling below.
+_TEXTS = (
+    "message",
+    "target",
+    "desired_revision",
+    "applied_revision",
+    "healthy_revision",
+    "failed_revision",
+    "suspended",
+)
+
+
+def _encoded(status: AppStatus) -> Mapping[str, object]:
+    return {
+        **{name: getattr(status, name) for name in _TEXTS},
+        "sync": status.sync.value,
+        "health": status.health.value,
+        "phase": None if status.phase is None else status.phase.value,
+        "since": optional_time_text(status.since),
+        "observed_at": optional_time_text(status.observed_at),
+        "resources": [
+            {
+                "kind": item.key.kind.value,
+                "name": item.key.name,
+                "replica": item.key.replica,
+                "engine_name": item.name,
+                "sync": item.sync.value,
+                "health": item.health.value,
+                "message": item.message,
+            }
+            for item in status.resources
+        ],
+        "conditions": [
+            {
+                "type": item.type,
+                "status": item.status,
+                "reason": item.reason,
+                "message": item.message,
+                "changed_at": time_text(item.changed_at),
+            }
+            for item in status.conditions
+        ],
+    }
+
+
+def _decoded(app: AppKey, data: dict[str, Any]) -> AppStatus:
+    return AppStatus(
+        app=app,
+        **{name: str(data[name]) for name in _TEXTS},
+        sync=SyncStatus(data["sync"]),
+        health=HealthStatus(data["health"]),
+        phase=None if data["phase"] is None else Phase(data["phase"]),
+        since=parse_optional_time(data["since"]),
+        observed_at=parse_optional_time(data["observed_at"]),
+        resources=tuple(_resource(app, item) for item in data["resources"]),
+        conditions=tuple(
+            AppCondition(
+                type=item["type"],
+                status=item["status"],
+                reason=item["reason"],
+                message=item["message"],
+                changed_at=parse_time(item["changed_at"]),
+            )
+            for item in data["conditions"]
+        ),
+    )
+
+
+def _resource(app: AppKey, data: dict[str, Any]) -> ResourceStatus:
+    return ResourceStatus(
+        key=ResourceKey(app, Kind(data["kind"]), data["name"], data["replica"]),
+        name=data["engine_name"],
+        sync=SyncStatus(data["sync"]),
+        health=HealthStatus(data["health"]),
+        message=data["message"],
+    )
