@@ -44,7 +44,7 @@ class Completed:
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
-class GitFailed(Exception):  # noqa: N818 - the taxonomy of trimtab.errors names what happened
+class GitFailed(Exception):
     """Git answered with a failure; the caller knows what that means and translates it."""
 
     def __init__(self, operation: str, completed: Completed) -> None:

@@ -1,7 +1,5 @@
 """What is particular to Git among the errors: each says whether waiting, a person or a change of input helps."""
 
-# ruff: noqa: N818 - named for what happened, as in trimtab.errors
-
 from __future__ import annotations
 
 from trimtab.errors import ApprovalNeeded, UserError

@@ -55,7 +55,7 @@ class ReadCounts:
     starts: int = 0
 
 
-class ObjectMissing(Exception):  # noqa: N818 - as in trimtab.errors
+class ObjectMissing(Exception):
     """The repository does not have this object."""
 
 
@@ -210,7 +210,7 @@ def _parsed(header: bytes) -> ObjectInfo | None:
     return ObjectInfo(parts[0].decode("ascii"), parts[1].decode("ascii"), int(parts[2]))
 
 
-class _Broken(Exception):  # noqa: N818 - as in trimtab.errors
+class _Broken(Exception):
     """The process ended, or does not answer."""
 
 

@@ -35,7 +35,7 @@ class Target:
 
     text: str
     ref_names: tuple[str, ...] = ()
-    semver: semantic_version.NpmSpec | None = None
+    semver: semantic_version.NpmSpec | semantic_version.Version | None = None
     commit: str = ""
 
     @property
@@ -116,7 +116,9 @@ def resolve(target: Target, lookup: Callable[[str], str | None], tags: Callable[
     return Found("", target.commit) if target.commit else None
 
 
-def best_tag(semver: semantic_version.NpmSpec, tags: Mapping[str, str]) -> tuple[str, str] | None:
+def best_tag(
+    semver: semantic_version.NpmSpec | semantic_version.Version, tags: Mapping[str, str]
+) -> tuple[str, str] | None:
     """The tag of the highest version in the range; of two spellings of one version the plainer name wins."""
     versions = []
     for name, oid in tags.items():
@@ -124,7 +126,7 @@ def best_tag(semver: semantic_version.NpmSpec, tags: Mapping[str, str]) -> tuple
             version = semantic_version.Version(name.removeprefix("v"))
         except ValueError:
             continue
-        if version in semver:
+        if version == semver if isinstance(semver, semantic_version.Version) else version in semver:
             versions.append((version.precedence_key, -len(name), name, oid))
     if not versions:
         return None
@@ -132,9 +134,14 @@ def best_tag(semver: semantic_version.NpmSpec, tags: Mapping[str, str]) -> tuple
     return name, oid
 
 
-def _semver_range(text: str) -> semantic_version.NpmSpec | None:
+def _semver_range(text: str) -> semantic_version.NpmSpec | semantic_version.Version | None:
     if len(text) > _LONGEST or text.startswith("-") or _RANGE.fullmatch(text) is None:
         return None
+    try:
+        # The library reads "2.0.0-rc.1" as a range that also has 2.0.0 in it; one version is that version.
+        return semantic_version.Version(text.removeprefix("=").removeprefix("v"))
+    except ValueError:
+        pass
     try:
         # Flux and Helm also write ">=1.0.0, <2".
         return semantic_version.NpmSpec(re.sub(r"\s*,\s*", " ", text.strip()))

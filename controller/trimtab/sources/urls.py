@@ -104,16 +104,19 @@ def _with_scheme(text: str, scheme: str, shown: str, *, allow_plain_http: bool) 
             hint="put a token into the credential, not the address",
         )
     path = _decoded(parts.path, shown)
+    if "\\" in text:
+        # Some parsers take it for a slash: two of them would see two hosts.
+        raise InvalidUrl(f"'{shown}' has a backslash", hint=_FORMS)
     if scheme == "file":
-        if parts.netloc not in ("", "localhost") or not path.startswith("/"):
-            raise InvalidUrl(f"'{shown}' is not the URL of a directory of this machine", hint="write file:///path")
-        return RepositoryUrl(text=f"file://{path}", scheme="file", path=path)
+        return _file_url(parts.netloc, path, shown)
     userinfo, at, _ = parts.netloc.rpartition("@")
     user, _, password = userinfo.partition(":")
     user, password = _decoded(user, shown), _decoded(password, shown)
     host = _checked_host(parts.hostname or "", shown)
     if port == 0 or not path.strip("/"):
         raise InvalidUrl(f"'{shown}' has no path, or port 0", hint=_FORMS)
+    if scheme == "http" and not (allow_plain_http or _is_loopback(host)):
+        raise InvalidUrl(f"'{shown}' is plain http, which anyone on the way can read and change", hint="use https")
     shown_host = f"[{host}]" if ":" in host else host
     authority = f"{shown_host}:{port}" if port else shown_host
     if scheme == "ssh":
@@ -127,8 +130,6 @@ def _with_scheme(text: str, scheme: str, shown: str, *, allow_plain_http: bool) 
             path=path,
             username=user,
         )
-    if scheme == "http" and not allow_plain_http and not _is_loopback(host):
-        raise InvalidUrl(f"'{shown}' is plain http, which anyone on the way can read and change", hint="use https")
     return RepositoryUrl(
         text=f"{scheme}://{authority}{parts.path}",
         scheme=scheme,
@@ -138,6 +139,12 @@ def _with_scheme(text: str, scheme: str, shown: str, *, allow_plain_http: bool) 
         username=user,
         password=password,
     )
+
+
+def _file_url(host: str, path: str, shown: str) -> RepositoryUrl:
+    if host not in ("", "localhost") or not path.startswith("/"):
+        raise InvalidUrl(f"'{shown}' is not the URL of a directory of this machine", hint="write file:///path")
+    return RepositoryUrl(text=f"file://{path}", scheme="file", path=path)
 
 
 def _scp_like(match: re.Match[str], shown: str) -> RepositoryUrl:
