@@ -33,6 +33,11 @@ class KeyValues(Shape):
         if is_reset(node):
             return node
         if isinstance(node, MappingNode):
+            for key, item in node.items.items():
+                if self.need_value and isinstance(item, Scalar) and item.value is None:
+                    report.error(
+                        Code.BAD_KEY_VALUE, f"{where}.{key} has no value", item, "give it one, or leave it out"
+                    )
             return replace(node, items={key: self._value(item) for key, item in node.items.items()})
         if isinstance(node, SequenceNode) and self.lists:
             return self._from_list(node, where, report)

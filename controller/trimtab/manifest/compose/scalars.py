@@ -142,21 +142,28 @@ class Text(_ScalarShape):
         return scalar_text(node.value)
 
 
-class FileMode(_ScalarShape):
-    """Permission bits, printed as octal text: 288, 0440 and "440" are "0440"."""
+class ModeBits(_ScalarShape):
+    """Permission bits as a number; a text is octal: "0700" is 448."""
 
     @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
-        if isinstance(node.value, int) and not isinstance(node.value, bool):
-            return f"0{node.value:o}"
         if not isinstance(node.value, str):
-            return node.value
+            return INTEGER.value(node, where, report)
         try:
-            return f"0{int(node.value.removeprefix('0o'), 8):o}"
+            return int(node.value.removeprefix("0o"), 8)
         except ValueError:
             message = f"{where} is '{node.value}', which is not an octal number"
             report.error(Code.BAD_FILE_MODE, message, node, 'write it as in "0440"')
             return node.value
+
+
+class FileMode(ModeBits):
+    """Permission bits as octal text: 288, 0440 and "440" are "0440"."""
+
+    @override
+    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
+        bits = super().value(node, where, report)
+        return f"0{bits:o}" if isinstance(bits, int) and not isinstance(bits, bool) else bits
 
 
 def scalar_text(value: ScalarValue) -> str:

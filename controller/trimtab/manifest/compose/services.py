@@ -193,4 +193,17 @@ ATTRIBUTES: Mapping[str, Shape | Field] = {
     "working_dir": PLAIN,
 }
 
-SERVICE = Record(ATTRIBUTES, nulls=("command", "entrypoint"), hidden=("pull_refresh_after",))
+
+class _Service(Record):
+    """A service; ``scale``, the older attribute, counts for ``deploy.replicas`` where there is a ``deploy``."""
+
+    @override
+    def complete(self, node: Node) -> Node:
+        deploy = node.items.get("deploy") if isinstance(node, MappingNode) else None
+        if isinstance(node, MappingNode) and isinstance(deploy, MappingNode) and "scale" in node.items:
+            scaled = replace(deploy, items={"replicas": node.items["scale"], **deploy.items})
+            node = replace(node, items={**node.items, "deploy": scaled})
+        return super().complete(node)
+
+
+SERVICE = _Service(ATTRIBUTES, nulls=("command", "entrypoint"), hidden=("pull_refresh_after",))

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.keyvalues import LABELS, OPTIONS
-from trimtab.manifest.compose.scalars import BOOLEAN, INTEGER, PLAIN, SIZE
+from trimtab.manifest.compose.scalars import BOOLEAN, PLAIN, SIZE, ModeBits
 from trimtab.manifest.compose.shapes import Record, Report, is_reset, mapping, text, yes
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
@@ -38,7 +38,7 @@ class Mount(Record):
                     {"propagation": PLAIN, "create_host_path": BOOLEAN, "recursive": PLAIN, "selinux": PLAIN}
                 ),
                 "volume": Record({"labels": LABELS, "nocopy": BOOLEAN, "subpath": PLAIN}),
-                "tmpfs": Record({"size": SIZE, "mode": INTEGER}),
+                "tmpfs": Record({"size": SIZE, "mode": ModeBits()}),
                 "image": Record({"subpath": PLAIN}),
             },
             short=_short,
