@@ -105,15 +105,21 @@ ensure_engine() {
     exec 9>&-
 }
 
-# find_static_busybox DIRECTORY: print the path of a statically linked busybox, fetched into DIRECTORY if need be.
-find_static_busybox() {
+# static_busybox_in ROOT: print the path of the statically linked busybox that is installed there, if one is.
+static_busybox_in() {
     local candidate
-    for candidate in /bin/busybox /usr/bin/busybox; do
+    for candidate in "$1/bin/busybox" "$1/usr/bin/busybox"; do
         if .venv/bin/python scripts/lib/engine.py is-static "$candidate"; then
             printf '%s\n' "$candidate"
             return
         fi
     done
+    return 1
+}
+
+# find_static_busybox DIRECTORY: print the path of a statically linked busybox, fetched into DIRECTORY if need be.
+find_static_busybox() {
+    static_busybox_in "" && return
     # Unpacked, not installed: the package would push out a `busybox` that the system may need.
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
     (
@@ -121,7 +127,7 @@ find_static_busybox() {
         apt-get download busybox-static || { is_root && apt-get update && apt-get download busybox-static; }
     ) >/dev/null 2>&1 </dev/null || return 1
     dpkg-deb -x "$1"/busybox-static_*.deb "$1/unpacked" || return 1
-    find "$1/unpacked" -type f -name busybox | head -n 1
+    static_busybox_in "$1/unpacked"
 }
 
 # ensure_base_image: $BASE_IMAGE on the engine: there already, else pulled, else built from Debian's busybox-static.
@@ -135,7 +141,7 @@ ensure_base_image() {
     work=$(mktemp -d)
     # apt downloads as its own user where it can; nothing secret lies here.
     chmod 755 "$work"
-    if ! busybox=$(find_static_busybox "$work") || [ -z "$busybox" ]; then
+    if ! busybox=$(find_static_busybox "$work"); then
         rm -rf "$work"
         die "the base image $BASE_IMAGE is not on the engine, cannot be pulled, and no statically linked busybox was" \
             "found to build it from. Load it (docker load), or on Debian and Ubuntu: sudo apt install busybox-static"
