@@ -48,6 +48,7 @@ def check_consistency(model: MappingNode, enabled: Collection[str] | None = None
         found += _resource_limits(where, service)
         found += _scale(where, service)
         found += _mounts(where, service)
+        found += _sources(where, service)
         found += _device_requests(where, service)
         found += _addresses(where, service)
         found += _watch(where, service)
@@ -142,6 +143,18 @@ def _mounts(where: str, service: MappingNode) -> Iterator[Diagnostic]:
                 Code.DUPLICATE_MOUNT, f"{place} mounts at {target}, as {seen[target]} does", at, "leave one out"
             )
         seen.setdefault(target, place)
+
+
+def _sources(where: str, service: MappingNode) -> Iterator[Diagnostic]:
+    for kind in ("configs", "secrets"):
+        for i, mount in enumerate(mappings(service.items.get(kind))):
+            if not plain(mount, "source"):
+                message = f"{where}.{kind}[{i}] has no source"
+                yield error(Code.MISSING_ATTRIBUTE, message, mount, f"add `source:`, a name of the top-level `{kind}:`")
+    for i, device in enumerate(mappings(service.items.get("devices"))):
+        if "source" in device.items and not plain(device, "target"):
+            message = f"{where}.devices[{i}] has no target"
+            yield error(Code.MISSING_ATTRIBUTE, message, device, "add `target:`, a path in the container")
 
 
 def _device_requests(where: str, service: MappingNode) -> Iterator[Diagnostic]:

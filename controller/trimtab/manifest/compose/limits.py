@@ -94,8 +94,26 @@ _REQUEST = Record(
     },
     defaults=_any_device,
 )
-_RATES = Items(Record({"path": PLAIN, "rate": SIZE}, renames={"path": "Path", "rate": "Rate"}))
-_WEIGHTS = Items(Record({"path": PLAIN, "weight": INTEGER}, renames={"path": "Path", "weight": "Weight"}))
+
+
+class _BlockDevice(Record):
+    """A limit of one device; Compose prints these with capitals, and prints what is missing."""
+
+    def __init__(self, limit: str, shape: Shape, *, missing: object) -> None:
+        super().__init__(
+            {"path": Field(PLAIN, keep=True), limit: Field(shape, keep=True)},
+            renames={"path": "Path", limit: limit.capitalize()},
+        )
+        self.missing = {"Path": "", limit.capitalize(): missing}
+
+    @override
+    def document(self, value: object) -> object:
+        printed = super().document(value)
+        return self.missing | printed if isinstance(printed, dict) else printed
+
+
+_RATES = Items(_BlockDevice("rate", SIZE, missing="0"))
+_WEIGHTS = Items(_BlockDevice("weight", INTEGER, missing=0))
 
 DEVICE: Shape = Record({"source": PLAIN, "target": PLAIN, "permissions": PLAIN}, short=_device)
 DEVICE_REQUESTS = Items(_REQUEST)

@@ -12,7 +12,15 @@ from typing_extensions import override
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.shapes import Report, Shape, is_reset
-from trimtab.manifest.compose.units import float32, format_duration, number_text, parse_duration_ns, parse_size
+from trimtab.manifest.compose.units import (
+    float32,
+    format_duration,
+    number_text,
+    parse_duration_ns,
+    parse_integer,
+    parse_number,
+    parse_size,
+)
 from trimtab.manifest.nodes import Node, Scalar, ScalarValue
 
 # Source: yaml.org/type/bool.html; the Compose tools take these words with a warning.
@@ -60,7 +68,7 @@ class Integer(_ScalarShape):
         if not isinstance(node.value, str):
             return node.value
         try:
-            return int(node.value)
+            return parse_integer(node.value)
         except ValueError:
             report.error(Code.BAD_NUMBER, f"{where} is '{node.value}', not a whole number", node)
             return node.value
@@ -84,7 +92,7 @@ class Number(_ScalarShape):
         if node.value is None or isinstance(node.value, bool):
             return node.value
         try:
-            number = float32(float(node.value))
+            number = float32(parse_number(node.value) if isinstance(node.value, str) else node.value)
         except ValueError:
             report.error(Code.BAD_NUMBER, f"{where} is '{node.value}', not a number", node)
             return node.value

@@ -98,6 +98,28 @@ def _decimal(value: int, unit: int) -> str:
     return f"{whole}.{str(below).zfill(len(str(unit)) - 1)}".rstrip("0")
 
 
+def parse_integer(text: str) -> int:
+    """A whole number in decimal, without the blanks and underscores that Python would take.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[-+]?[0-9]+", text, re.ASCII):
+        raise ValueError("it is not a whole number")
+    return int(text)
+
+
+def parse_number(text: str) -> float:
+    """A finite decimal number, without the blanks and underscores that Python would take.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", text, re.ASCII):
+        raise ValueError("it is not a number")
+    return float(text)
+
+
 def parse_size(text: str) -> int:
     """Bytes of "64m", "1.5GiB", "2gb" or "1024"; units are powers of 1024.
 
