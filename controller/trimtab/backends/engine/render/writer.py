@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trimtab.manifest.compose.units import parse_duration_ns, parse_size
 from trimtab.model.application import ComposeProject, Pointer
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
-from trimtab.plan.fielddiff import escape
+from trimtab.plan.fielddiff import escape, unescape
 
 EMPTY: tuple[object, ...] = (None, "", (), [], {}, False)
 
@@ -91,7 +91,7 @@ class SpecWriter:
         """Write ``value`` at a JSON pointer of the spec, said by ``attribute`` of the service; empty ones are left out."""
         if not keep_empty and any(value is e or (type(value) is type(e) and value == e) for e in EMPTY):
             return
-        *parents, last = pointer.lstrip("/").split("/")
+        *parents, last = [unescape(token) for token in pointer.lstrip("/").split("/")]
         place = self.spec
         for part in parents:
             below = place.setdefault(part, {})

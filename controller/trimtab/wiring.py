@@ -1,0 +1,208 @@
+"""The only place that builds concrete objects: which store, which engine, which sources, put together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.backends.engine.dialect import EngineDialect
+from trimtab.config import Config, RepositoryConfig
+from trimtab.errors import ConfigError
+from trimtab.images.resolver import TreeImageResolver
+from trimtab.model.application import SourceRef
+from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.clock import SystemClock
+from trimtab.runtime.planner import Planner
+from trimtab.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from trimtab.backends.engine.client import EngineClient
+    from trimtab.backends.engine.driver import EngineDriver
+    from trimtab.backends.engine.steps import EngineStep
+    from trimtab.ports import Source
+
+KEY_FILE = "installation.key"
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One engine, ready to be planned for and acted on. ``remembered``: its key is known or kept."""
+
+    client: EngineClient
+    driver: EngineDriver
+    dialect: EngineDialect
+    key_is_kept: bool
+
+    def close(self) -> None:
+        """Release connections."""
+        self.driver.close()
+
+
+def open_store(config: Config, *, strict: bool = False) -> SqliteStore:
+    """The store in the data directory. Raises ConfigError."""
+    return SqliteStore(config.data_dir, SystemClock(), strict=strict, history=config.history)
+
+
+def open_engine(config: Config, *, keep_key: bool) -> Engine:
+    """The engine of ``config``. With ``keep_key`` a new installation's key is made and kept; without, nothing is changed.
+
+    Raises:
+        BackendUnavailable, UnsupportedByBackend, ConfigError.
+    """
+    from trimtab.backends.engine.client import EngineClient
+    from trimtab.backends.engine.driver import EngineDriver
+    from trimtab.images.choose import BuilderChoice
+    from trimtab.images.gate import BuildGate
+    from trimtab.images.service import BuildService, PullService
+
+    client = EngineClient(config.docker_host)
+    key, kept = installation_key(config, client, keep=keep_key)
+    try:
+        choice = BuilderChoice(config.builder)
+    except ValueError:
+        known = ", ".join(sorted(item.value for item in BuilderChoice))
+        raise ConfigError(f"'{config.builder}' is no builder", hint=f"one of {known}") from None
+    builder = BuildService(
+        client.raw,
+        installation=config.installation,
+        choice=choice,
+        gate=BuildGate(config.builds),
+        docker_host=client.host,
+    )
+    driver = EngineDriver(
+        client, installation=config.installation, seal_key=key, builder=builder, puller=PullService(client.raw)
+    )
+    return Engine(
+        client=client,
+        driver=driver,
+        dialect=EngineDialect(installation=config.installation, seal_key=key),
+        key_is_kept=kept,
+    )
+
+
+def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tuple[bytes, bool]:
+    """The key that seals labels: from the data directory, else from the engine, else a new one.
+
+    It is kept in both places, so that either may be lost. A new key that is not kept serves one plan and no more.
+    """
+    from trimtab.backends.engine.installation import recover_key, store_key
+
+    file = config.data_dir / KEY_FILE
+    known = _read_key(file)
+    key = known or recover_key(client, config.installation) or secrets.token_bytes(KEY_BYTES)
+    if keep:
+        store_key(client, config.installation, key)
+        if known is None:
+            _write_key(file, key)
+    return key, keep or known is not None
+
+
+def _read_key(file: Path) -> bytes | None:
+    try:
+        data = bytes.fromhex(file.read_text(encoding="ascii").strip())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}", hint="mend it, or remove it: the engine has a copy") from None
+    return data if len(data) == KEY_BYTES else None
+
+
+def _write_key(file: Path, key: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
+            out.write(key.hex() + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}", hint="give another --data-dir") from None
+
+
+def open_source(repository: RepositoryConfig, config: Config) -> Source:
+    """A Git source. Raises UserError, ConfigError."""
+    from trimtab.sources.credentials import Credential
+    from trimtab.sources.source import GitSource
+
+    def read(path: str) -> str:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() if path else ""
+        except OSError as error:
+            raise ConfigError(f"the credential file {path} cannot be read: {error.strerror}") from None
+
+    credential = Credential(
+        username=repository.username,
+        password=read(repository.credential_file),
+        ssh_key_file=Path(repository.ssh_key_file) if repository.ssh_key_file else None,
+        known_hosts_file=Path(repository.known_hosts_file) if repository.known_hosts_file else None,
+    )
+    return GitSource(repository.url, target=repository.branch, data_dir=config.data_dir, credential=credential)
+
+
+def open_repository(repository: RepositoryConfig, config: Config, source: Source | None = None) -> Repository:
+    """A watched repository; ``source`` when it is not the configured Git one."""
+    return Repository(
+        source=source or open_source(repository, config),
+        path=repository.path.strip("/").removeprefix("."),
+        default_name=repository.name or default_name(repository.url),
+        excludes=repository.excludes,
+        environment=repository.environment,
+        target_revision=repository.branch,
+    )
+
+
+def default_name(url: str) -> str:
+    """The name of an application at a repository's root: the repository's own."""
+    last = url.rstrip("/").removesuffix("/.git").removesuffix(".git").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    name = "".join(c if c.isalnum() or c == "-" else "-" for c in last.lower()).strip("-")
+    return name or "app"
+
+
+def open_catalog(
+    repositories: Sequence[Repository], store: SqliteStore, config: Config, planner: Planner[EngineStep] | None = None
+) -> Catalog:
+    """The catalog of these repositories."""
+
+    def elsewhere(reference: SourceRef) -> Source:
+        return open_source(RepositoryConfig(url=reference.repo_url, branch=reference.target_revision), config)
+
+    if planner is None:
+        return Catalog(repositories, store.facts, elsewhere)
+    return Catalog(repositories, store.facts, elsewhere, planner.unaffected)
+
+
+def open_planner(engine: Engine, store: SqliteStore, config: Config) -> Planner[EngineStep]:
+    """Stages 3 to 8 for this engine."""
+    return Planner(
+        engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds
+    )
+
+
+class EngineRetention:
+    """Removes images of ours that no release needs. Implements ``ports.ImageRetention``."""
+
+    def __init__(self, client: EngineClient, config: Config) -> None:
+        self._client = client
+        self._config = config
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Never raises for what the engine answers: what cannot go now goes later."""
+        from trimtab.errors import TrimtabError
+        from trimtab.images import retention
+
+        clock = SystemClock()
+        try:
+            images, in_use = retention.own_images(self._client.raw(), self._config.installation)
+            gone = retention.expired(
+                images, installation=self._config.installation, in_use=in_use, kept=frozenset(keep), now=clock.now()
+            )
+            retention.remove(self._client.raw(), gone, prefix=self._config.image_prefix)
+        except TrimtabError:
+            return
