@@ -101,8 +101,8 @@ move_demo() {
 controller_pid() {
     local pid
     pid=$(cat "$DEMO/controller.pid" 2>/dev/null) || return 1
-    [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "trimtab run --repo $DEMO/shop.git" &&
-        [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ] && printf '%s\n' "$pid"
+    [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] && [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ] &&
+        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "trimtab run --repo $DEMO/shop.git" && printf '%s\n' "$pid"
 }
 
 # end_process PID: asked politely, then not.

@@ -45,24 +45,29 @@ pip_install() {
     rm -f "$log"
 }
 
+# lock_state run|test: a digest of all that decides what ensure_venv installs.
+lock_state() { cat "requirements/$1.txt" requirements/build.txt pyproject.toml | sha256sum | cut -d' ' -f1; }
+
+# is_installed run|test: does .venv have just that.
+is_installed() { [ "$(cat ".venv/.trimtab-$1" 2>/dev/null)" = "$(lock_state "$1")" ]; }
+
 # ensure_venv run|test: .venv with the locked packages of requirements/NAME.txt and this project, editable.
-# Installs again only when the lock or pyproject.toml changed; `test` contains `run`.
+# Installs again only when the lock or pyproject.toml changed; what `test` installs contains `run`.
 ensure_venv() {
-    local lock=requirements/$1.txt build=requirements/build.txt stamp=.venv/.trimtab-$1 wanted
+    local lock=requirements/$1.txt
     # Two scripts at once (up in one terminal, test in another) must not install over each other.
     exec 8>.venv.lock
     flock 8
     make_venv
-    wanted=$(cat requirements/run.txt "$lock" "$build" pyproject.toml | sha256sum | cut -d' ' -f1)
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    if ! is_installed "$1" && ! is_installed test; then
         say "installing the packages of $lock into .venv"
-        rm -f "$stamp"
-        pip_install --require-hashes --no-deps --requirement "$lock" --requirement "$build" ||
+        rm -f .venv/.trimtab-*
+        pip_install --require-hashes --no-deps --requirement "$lock" --requirement requirements/build.txt ||
             die "the packages of $lock could not be installed, see above"
         # The build backend is in the lock too: without isolation pip fetches nothing that has no hash.
         pip_install --no-deps --no-build-isolation --editable . ||
             die "the project itself could not be installed, see above"
-        printf '%s\n' "$wanted" >"$stamp"
+        lock_state "$1" >".venv/.trimtab-$1"
     fi
     exec 8>&-
 }
