@@ -6,7 +6,9 @@ import base64
 import contextlib
 import json
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 from tests.support.engine import BASE_IMAGE, EngineScope, connect
 from tests.support.memory_tree import MemoryTree
 from tests.support.registry import PASSWORD, USER, NoRegistryError, Registry, registry_program, running_registry
-from trimtab.errors import BackendUnavailable, BuildFailed, Conflict, RegistryUnavailable, UserError
+from trimtab.errors import BackendUnavailable, BuildFailed, Conflict, DeadlineExceeded, RegistryUnavailable, UserError
 from trimtab.images.builder import EngineBuilder
 from trimtab.images.buildkey import build_plan
 from trimtab.images.pins import ImagePins
@@ -38,9 +40,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def registry(program: str, engine_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    if not engine_url.startswith("unix:"):
-        pytest.skip("the registry is on this machine, the engine is not")
     with running_registry(program, tmp_path_factory.mktemp("registry")) as running:
+        with contextlib.closing(connect(engine_url)) as api:
+            try:
+                pull(api, f"{running.address}/nothing:1")
+            except RegistryUnavailable:
+                pytest.skip("the engine is on another host or in another network than these tests and their registry")
+            except UserError:
+                pass
         yield running
         forget_digests(running)
 
@@ -160,6 +167,29 @@ def test_a_cancelled_pull_is_not_begun(config: Path, docker_api: docker.APIClien
     cancelled.set()
     with pytest.raises(Conflict):
         EnginePuller(docker_api).pull("127.0.0.1:9/x", log=print, cancelled=cancelled, timeout_s=5)
+
+
+@pytest.mark.parametrize("end", [Conflict, DeadlineExceeded])
+def test_a_registry_that_takes_a_connection_and_says_nothing(
+    config: Path, docker_api: docker.APIClient, end: type[Exception]
+) -> None:
+    cancelled = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        timer = threading.Timer(0.5, cancelled.set if end is Conflict else lambda: None)
+        timer.start()
+        begun = time.monotonic()
+        try:
+            with pytest.raises(end):
+                EnginePuller(docker_api).pull(
+                    f"127.0.0.1:{silent.getsockname()[1]}/x",
+                    log=print,
+                    cancelled=cancelled,
+                    timeout_s=60 if end is Conflict else 1,
+                )
+        finally:
+            timer.cancel()
+    # Far less than the engine's own patience.
+    assert time.monotonic() - begun < 10
 
 
 def test_pins_ask_once_until_an_event_says_otherwise(scope: EngineScope) -> None:

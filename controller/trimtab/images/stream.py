@@ -12,7 +12,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 from typing import Any
 
 import requests
@@ -61,6 +64,22 @@ class Watch:
                 hint="it was given up; raise the deadline if it needs more",
             )
 
+    def answer(self, send: Callable[[], requests.Response]) -> requests.Response:
+        """What ``send`` returns. An engine that waits for others before its first word is not waited for.
+
+        Raises: what ``send`` raises, and as ``check``; the call that was given up ends by its own time limit.
+        """
+        outcome: Future[requests.Response] = Future()
+        threading.Thread(target=_settle, args=(outcome, send), name="stream-send", daemon=True).start()
+        try:
+            while True:
+                self.check()
+                with contextlib.suppress(FutureTimeout):
+                    return outcome.result(_TICK_S)
+        except (Conflict, DeadlineExceeded):
+            outcome.add_done_callback(_close)
+            raise
+
     def cut(self, response: requests.Response) -> None:
         """From now on, shut ``response``'s connection down as soon as it is time to stop."""
         connection = _socket_of(response)
@@ -81,6 +100,18 @@ class Watch:
         self._done.set()
         if self._thread is not None:
             self._thread.join()
+
+
+def _settle(outcome: Future[requests.Response], send: Callable[[], requests.Response]) -> None:
+    try:
+        outcome.set_result(send())
+    except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        outcome.set_exception(error)
+
+
+def _close(outcome: Future[requests.Response]) -> None:
+    if outcome.exception() is None:
+        outcome.result().close()
 
 
 def _socket_of(response: requests.Response) -> socket.socket | None:
@@ -114,7 +145,8 @@ def post(
     url = f"{api.base_url}/v{api.api_version}{path}"
     watch = Watch(what, cancelled, timeout_s)
     try:
-        with contextlib.closing(_send(url, api, params, headers, body=body, watch=watch)) as response:
+        send = partial(_send, url, api, params, headers, body=body, watch=watch)
+        with contextlib.closing(watch.answer(send)) as response:
             watch.cut(response)
             if response.status_code >= 400:
                 raise RefusedError(response.status_code, _error_of(response))
@@ -137,7 +169,6 @@ def _send(
     body: Iterable[bytes] | None,
     watch: Watch,
 ) -> requests.Response:
-    watch.check()
     data = None if body is None else _checked(body, watch)
     return api.post(
         url, params=dict(params), headers=dict(headers), data=data, stream=True, timeout=(60, watch.left_s + _TICK_S)
