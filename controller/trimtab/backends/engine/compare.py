@@ -17,7 +17,7 @@ from trimtab.model.change import FieldChange
 from trimtab.model.desired import Resource, Secret
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live
-from trimtab.plan.fielddiff import ABSENT, differences, unescape
+from trimtab.plan.fielddiff import ABSENT, differences, leaves, unescape
 
 # What an engine has when nothing is said; a manifest may say it without making a difference.
 # Source: Engine API HostConfig; moby daemon defaults.
@@ -42,7 +42,8 @@ def compare(want: Resource, live: Live) -> tuple[FieldChange, ...]:
         case Kind.CONTAINER:
             return _container(want, live)
         case Kind.NETWORK | Kind.VOLUME:
-            return tuple(_change(want, path, wanted, found) for path, wanted, found in differences(want.spec, live.fields))
+            different = _not_given(differences(want.spec, live.fields), live)
+            return tuple(_change(want, path, wanted, found) for path, wanted, found in different)
         case Kind.CONTENT | Kind.IMAGE:
             # Content-addressed: what it holds is its name.
             return ()
@@ -75,11 +76,21 @@ def _container(want: Resource, live: Live) -> tuple[FieldChange, ...]:
     expected, found = expected_container(want.spec, live), _comparable(want.spec, live)
     same_origin = want.digest == live.digest
     changes = []
-    for path, wanted, has in differences(expected, found, WHOLE):
+    for path, wanted, has in _not_given(differences(expected, found, WHOLE), live):
         if _equivalent(path, wanted, has) or (same_origin and not _mutable(path)):
             continue
         changes.append(_change(want, path, wanted, has))
     return tuple(changes)
+
+
+def _not_given(
+    different: tuple[tuple[str, object, object], ...], live: Live
+) -> tuple[tuple[str, object, object], ...]:
+    """Without what the engine chose by itself (an address pool, a swap limit) where nothing is asked for."""
+    given = dict(leaves(live.inherited, WHOLE))
+    return tuple(
+        (path, wanted, has) for path, wanted, has in different if wanted is not ABSENT or given.get(path, ABSENT) != has
+    )
 
 
 def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:

@@ -1,0 +1,286 @@
+"""How the engine is reached: one low-level client a thread, one API version for all, every request counted.
+
+docker-py's sessions are not safe to share between threads, and its high-level objects hide extra requests,
+so this is the low-level client behind one method that takes and gives JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from trimtab.backends.engine.errors import translating, unreachable
+from trimtab.errors import TrimtabError, UnsupportedByBackend
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from requests import Response
+
+# 20.10; below it there is no cgroup namespace mode, no platform at create.
+MINIMUM_API = (1, 41)
+# The newest version that the tests ran against; a newer engine is spoken to in this one as long as it allows that.
+NEWEST_API = (1, 51)
+CONNECT_TIMEOUT_S = 5.0
+# A create on a busy machine takes seconds; a request that takes a minute hangs.
+READ_TIMEOUT_S = 60.0
+
+_VERBS = frozenset({"json", "create", "prune", "search", "load", "get"})
+_READS = frozenset({"GET", "HEAD"})
+
+
+def path_kind(path: str) -> str:
+    """A request's path without the names in it: ``/containers/{}/json``."""
+    parts = re.sub(r"^/v\d+\.\d+", "", path.partition("?")[0]).strip("/").split("/")
+    if len(parts) == 1 or parts[1] in _VERBS:
+        return "/" + "/".join(parts[:2])
+    # Image names have slashes of their own, so only the ends count.
+    last = f"/{parts[-1]}" if len(parts) > 2 else ""
+    return f"/{parts[0]}/{{}}{last}"
+
+
+class CallCounter:
+    """Counts requests by method and kind of path, for tests, benchmarks and metrics."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, method: str, kind: str) -> None:
+        """Count one request."""
+        with self._lock:
+            self._counts[f"{method} {kind}"] += 1
+
+    def snapshot(self) -> Counter[str]:
+        """All counts so far; subtract an earlier one to see what happened in between."""
+        with self._lock:
+            return Counter(self._counts)
+
+    @property
+    def total(self) -> int:
+        """Requests so far."""
+        with self._lock:
+            return self._counts.total()
+
+    @property
+    def writes(self) -> int:
+        """Requests so far that may have changed something."""
+        with self._lock:
+            return sum(count for call, count in self._counts.items() if call.partition(" ")[0] not in _READS)
+
+
+class EngineClient:
+    """One engine. ``host``: DOCKER_HOST's syntax; empty: ``environment``'s DOCKER_HOST, else the local socket.
+
+    ``on_call(method, kind, seconds, status)`` is told of each answer.
+    """
+
+    def __init__(
+        self,
+        host: str = "",
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout_s: float = READ_TIMEOUT_S,
+        on_call: Callable[[str, str, float, int], None] | None = None,
+    ) -> None:
+        self._environment = dict(os.environ if environment is None else environment)
+        if host:
+            self._environment["DOCKER_HOST"] = host
+        self._timeout_s = timeout_s
+        self._on_call = on_call
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._clients: list[APIClient] = []
+        self._version: tuple[int, int] | None = None
+        self._generation = 0
+        self.calls = CallCounter()
+
+    @property
+    def host(self) -> str:
+        """Where the engine is, for people."""
+        return self._environment.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+    @property
+    def api_version(self) -> tuple[int, int]:
+        """The version that is spoken, agreed upon at the first use.
+
+        Raises:
+            UnsupportedByBackend: the engine is older than 20.10.
+            BackendUnavailable: it does not answer.
+        """
+        with self._lock:
+            if self._version is None:
+                self._version = self._negotiate()
+            return self._version
+
+    def forget(self) -> None:
+        """Agree on the version anew, with fresh connections: the engine was away, and may be another one now."""
+        with self._lock:
+            self._version = None
+            self._generation += 1
+
+    def close(self) -> None:
+        """Close every thread's connections."""
+        with self._lock:
+            clients, self._clients = self._clients, []
+            self._generation += 1
+        for client in clients:
+            client.close()
+
+    def raw(self) -> APIClient:
+        """This thread's docker-py client; its requests are counted too."""
+        version = self.api_version
+        if getattr(self._local, "generation", None) != self._generation:
+            self._discard(getattr(self._local, "client", None))
+            self._local.client = self._connect(f"{version[0]}.{version[1]}")
+            self._local.generation = self._generation
+        client: APIClient = self._local.client
+        return client
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        key: object = None,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        data: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """One request; its JSON, or None when there is no body. ``what`` and ``key`` go into errors.
+
+        Raises: a TrimtabError; Missing for 404, Taken for 409, Refused for 403.
+        """
+        response = self._send(
+            method, path, what=what, key=key, params=params, body=body, data=data, headers=headers, timeout_s=timeout_s
+        )
+        with translating(what, str(key) if key else None):
+            if not response.content:
+                return None
+            # Some answers (ping, progress of an import) are text, or one JSON document a line.
+            if "json" not in response.headers.get("Content-Type", ""):
+                return response.text
+            try:
+                return response.json()
+            except ValueError:
+                return response.text
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        key: object = None,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> Response:
+        """One request whose body is read as it comes; the caller closes the response."""
+        return self._send(method, path, what=what, key=key, params=params, body=body, timeout_s=timeout_s, stream=True)
+
+    def ping(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+        """Return if the engine answers. Raises BackendUnavailable."""
+        self.call("GET", "/_ping", what="ping the engine", timeout_s=timeout_s)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        key: object,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        data: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        stream: bool = False,
+    ) -> Response:
+        import requests
+        from docker.errors import create_api_error_from_http_exception
+
+        with translating(what, str(key) if key else None):
+            for attempt in (1, 2):
+                version = self.api_version
+                client = self.raw()
+                url = f"{client.base_url}/v{version[0]}.{version[1]}{quote(path, safe='/:@')}"
+                try:
+                    response = client.request(
+                        method,
+                        url,
+                        params=params,
+                        json=body,
+                        data=data,
+                        headers=headers,
+                        timeout=(CONNECT_TIMEOUT_S, timeout_s or self._timeout_s),
+                        stream=stream,
+                    )
+                    response.raise_for_status()
+                except requests.exceptions.HTTPError as error:
+                    create_api_error_from_http_exception(error)
+                except requests.exceptions.ConnectionError as error:
+                    # A kept connection that an engine's restart has cut; only reads are safe to repeat blindly.
+                    if attempt == 1 and method in _READS and not _timed_out(error):
+                        continue
+                    raise
+                else:
+                    return response
+        raise unreachable(what, "connection lost twice")
+
+    def _negotiate(self) -> tuple[int, int]:
+        client = self._connect("1.41")
+        try:
+            with translating("connect to the engine", self.host):
+                answer = client.get(f"{client.base_url}/version", timeout=(CONNECT_TIMEOUT_S, self._timeout_s))
+                answer.raise_for_status()
+                facts = answer.json()
+        finally:
+            self._discard(client)
+        newest, oldest = _version(facts.get("ApiVersion")), _version(facts.get("MinAPIVersion") or "1.0")
+        if newest < MINIMUM_API:
+            message = f"the engine at {self.host} speaks API {newest[0]}.{newest[1]} (version {facts.get('Version')})"
+            raise UnsupportedByBackend(message, hint="Trimtab needs API 1.41, which is Docker 20.10 or newer")
+        return max(min(newest, NEWEST_API), oldest)
+
+    def _connect(self, version: str) -> APIClient:
+        from docker import APIClient
+        from docker.utils import kwargs_from_env
+
+        with translating("connect to the engine", self.host):
+            arguments = kwargs_from_env(environment=self._environment)
+            client = APIClient(version=version, timeout=int(self._timeout_s), **arguments)
+        client.hooks["response"].append(self._count)
+        self._clients.append(client)
+        return client
+
+    def _discard(self, client: APIClient | None) -> None:
+        if client is not None:
+            client.close()
+            if client in self._clients:
+                self._clients.remove(client)
+
+    def _count(self, response: Response, *_args: object, **_kwargs: object) -> None:
+        method, kind = str(response.request.method), path_kind(str(response.request.path_url))
+        self.calls.add(method, kind)
+        if self._on_call is not None:
+            self._on_call(method, kind, response.elapsed.total_seconds(), response.status_code)
+
+
+def _timed_out(error: Exception) -> bool:
+    return "timed out" in str(error).lower()
+
+
+def _version(text: object) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", str(text))
+    if match is None:
+        message = f"the engine's API version {text!r} cannot be read"
+        raise TrimtabError(message)
+    return int(match[1]), int(match[2])

@@ -1,0 +1,306 @@
+"""Steps on containers: create, start, stop, rename, update, remove, and how a failed replacement is undone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of, known_id
+from trimtab.backends.engine.convert import CreateRequest, Resolved, container_request, host_body, references
+from trimtab.backends.engine.errors import Missing, Refused, Taken
+from trimtab.backends.engine.hooks import run_pre_stop
+from trimtab.backends.engine.labels import DIGEST
+from trimtab.backends.engine.networks import attach
+from trimtab.backends.engine.steps import (
+    CreateContainer,
+    DiscardContainer,
+    RemoveContainer,
+    RenameContainer,
+    RestartContainer,
+    RestoreContainer,
+    StartContainer,
+    StopContainer,
+    UnpauseContainer,
+    UpdateContainer,
+)
+from trimtab.errors import BackendUnavailable, Conflict, TrimtabError, UnsupportedByBackend
+from trimtab.model.keys import Kind, ResourceKey
+from trimtab.ports import StepContext
+
+# A removal that another client began ends within moments, or never.
+REMOVAL_S = 10.0
+_POLL_S = 0.5
+# Source: moby container.DefaultStopTimeout.
+_DEFAULT_GRACE_S = 10
+_STARTING_S = 120.0
+
+
+def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs:
+    """Create it with every network attached, or leave nothing behind."""
+    request = _request(bench, step)
+    params = {"name": step.name} | ({"platform": step.platform} if step.platform else {})
+    what = "create container"
+    try:
+        made = bench.client.call(
+            "POST", "/containers/create", what=what, key=step.name, params=params, body=request.body
+        )
+    except Taken:
+        same = _same(bench, step)
+        if same is None:
+            raise
+        container_id, made = same, {}
+    else:
+        container_id = str(made["Id"])
+    try:
+        if made.get("Warnings"):
+            _check_discarded(bench, container_id, step.name, request.body["HostConfig"], made["Warnings"], context)
+        for network, endpoint in request.later:
+            attach(bench, container_id, step.name, network, endpoint)
+    except TrimtabError:
+        _delete(bench, container_id, step.name, force=True)
+        raise
+    bench.cache.touch(Kind.CONTAINER, container_id)
+    return {"id": container_id}
+
+
+def _same(bench: Bench, step: CreateContainer) -> str | None:
+    """The id of the container that has this name, if it is the very one that this step makes."""
+    there = bench.inspect(Kind.CONTAINER, step.name)
+    if there is None:
+        return None
+    labels = there["Config"].get("Labels") or {}
+    ours = bench.identify(labels, str(there["Name"]).lstrip("/")) == step.key
+    return str(there["Id"]) if ours and labels.get(DIGEST) == step.labels.get(DIGEST) else None
+
+
+def _request(bench: Bench, step: CreateContainer) -> CreateRequest:
+    services, contents = references(step.spec)
+    resolved = Resolved(
+        services={service: _service(bench, step.key, service) for service in sorted(services)},
+        mountpoints={volume: _mountpoint(bench, step.name, volume) for volume in sorted(contents)},
+    )
+    config = step.spec.get("Config")
+    image = None
+    if isinstance(config, Mapping) and config.get("Cmd") == []:
+        image = bench.cache.image(bench.cache.image_id(str(config["Image"])))
+    return container_request(step.spec, step.labels, api=bench.client.api_version, resolved=resolved, image=image)
+
+
+def _service(bench: Bench, key: ResourceKey, service: str) -> str:
+    """The container that a reference to ``service`` means now: running before not, newest before older."""
+    bench.cache.refresh()
+    wanted = ResourceKey(key.app, Kind.CONTAINER, service, 1)
+    found = []
+    for item in bench.cache.items():
+        if item.key == wanted:
+            state = item.inspect.get("State") or {}
+            found.append((bool(state.get("Running")), str(item.inspect.get("Created")), item.handle))
+    if not found:
+        raise Conflict(
+            f"{key.name} refers to service {service}, which has no container", hint="it has to be created first"
+        )
+    return max(found)[2]
+
+
+def _mountpoint(bench: Bench, name: str, volume: str) -> str:
+    inspect = bench.inspect(Kind.VOLUME, volume)
+    if inspect is None:
+        raise Conflict(
+            f"create container {name}: content volume {volume} is not there", hint="it is made again in the next pass"
+        )
+    return str(inspect["Mountpoint"])
+
+
+def start(bench: Bench, step: StartContainer, context: StepContext) -> Outputs:
+    """Start it."""
+    container_id = id_of(step, context)
+    _post(bench, container_id, step.name, "start", timeout_s=_STARTING_S)
+    return {"id": container_id}
+
+
+def unpause(bench: Bench, step: UnpauseContainer, context: StepContext) -> Outputs:
+    """Unpause it."""
+    container_id = id_of(step, context)
+    try:
+        _post(bench, container_id, step.name, "unpause")
+    except (Taken, BackendUnavailable, UnsupportedByBackend):
+        # 20.10 answers 500 for "is not paused", newer ones 409.
+        state = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("State") or {}
+        if state.get("Paused") or not state:
+            raise
+    return {"id": container_id}
+
+
+def stop(bench: Bench, step: StopContainer, context: StepContext) -> Outputs:
+    """Stop it, after its ``pre_stop`` hooks."""
+    container_id = known_id(step.container, context)
+    if container_id is not None:
+        if step.pre_stop:
+            run_pre_stop(bench, container_id, step.name, step.pre_stop, context)
+        _stop(bench, container_id, step.name, step.grace_s)
+    return NOTHING
+
+
+def restart(bench: Bench, step: RestartContainer, context: StepContext) -> Outputs:
+    """Restart it."""
+    container_id = id_of(step, context)
+    grace_s = _grace_s(bench, container_id, step.grace_s)
+    params = {} if step.grace_s is None else {"t": str(step.grace_s)}
+    _post(bench, container_id, step.name, "restart", params=params, timeout_s=grace_s + _STARTING_S)
+    return {"id": container_id}
+
+
+def remove(bench: Bench, step: RemoveContainer, context: StepContext) -> Outputs:
+    """Remove it."""
+    container_id = known_id(step.container, context)
+    if container_id is not None:
+        _delete(bench, container_id, step.name, force=step.force, context=context)
+    return NOTHING
+
+
+def rename(bench: Bench, step: RenameContainer, context: StepContext) -> Outputs:
+    """Give it its final name."""
+    container_id = id_of(step, context)
+    _rename(bench, container_id, step.name)
+    return {"id": container_id}
+
+
+def update(bench: Bench, step: UpdateContainer, context: StepContext) -> Outputs:
+    """Change limits or restart policy in place."""
+    container_id = id_of(step, context)
+    body = host_body(step.host_config, bench.client.api_version)
+    for field, value in body.items():
+        # Source: moby container.UpdateContainer: zero means "leave it", so taking a limit away needs a new container.
+        if value in (None, 0, "", []):
+            raise UnsupportedByBackend(
+                f"update container {step.name}: {field} cannot be taken away in place", hint="replace the container"
+            )
+    if body.get("Memory") and "MemorySwap" not in body:
+        _swap_too(bench, container_id, body)
+    answer = bench.client.call(
+        "POST", f"/containers/{container_id}/update", what="update container", key=step.name, body=body
+    )
+    bench.cache.touch(Kind.CONTAINER, container_id)
+    if answer and answer.get("Warnings"):
+        _check_discarded(bench, container_id, step.name, body, answer["Warnings"], context)
+    return {"id": container_id}
+
+
+def _check_discarded(
+    bench: Bench, container_id: str, name: str, asked: Mapping[str, Any], warnings: list[str], context: StepContext
+) -> None:
+    """The engine drops limits that its kernel cannot keep, and only warns; a limit that is not kept must not look kept."""
+    host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
+    lost = sorted(field for field, value in asked.items() if value and not host.get(field))
+    if lost:
+        raise UnsupportedByBackend(
+            f"container {name}: the engine cannot honour {', '.join(lost)}: {'; '.join(warnings)}",
+            hint="leave it out, or give the engine's host a kernel that supports it",
+        )
+    for warning in warnings:
+        context.log(f"{name}: {warning}")
+
+
+def _swap_too(bench: Bench, container_id: str, body: dict[str, Any]) -> None:
+    """The engine set the swap limit to twice the memory by itself, and refuses memory above the old swap limit."""
+    host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
+    if host.get("MemorySwap") == 2 * int(host.get("Memory") or 0):
+        body["MemorySwap"] = 2 * int(body["Memory"])
+
+
+def discard(bench: Bench, step: DiscardContainer, context: StepContext) -> Outputs:
+    """Undo: the new container failed."""
+    container_id = known_id(step.container, context)
+    if container_id is not None:
+        _stop(bench, container_id, step.name, step.grace_s)
+        _delete(bench, container_id, step.name, force=True, context=context)
+    return NOTHING
+
+
+def restore(bench: Bench, step: RestoreContainer, context: StepContext) -> Outputs:
+    """Undo: put the old container back in the place of its failed replacement."""
+    replacement = known_id(step.replacement, context)
+    if replacement is not None:
+        _stop(bench, replacement, step.name, step.grace_s)
+        _delete(bench, replacement, step.name, force=True, context=context)
+    handle = step.container.handle
+    _rename(bench, handle, step.name)
+    for network, endpoint in sorted(bench.detached.get(handle, {}).items()):
+        attach(bench, handle, step.name, network, endpoint)
+    bench.detached.pop(handle, None)
+    _post(bench, handle, step.name, "start", timeout_s=_STARTING_S)
+    return {"id": handle}
+
+
+def _post(
+    bench: Bench,
+    container_id: str,
+    name: str,
+    verb: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> None:
+    try:
+        bench.client.call(
+            "POST",
+            f"/containers/{container_id}/{verb}",
+            what=f"{verb} container",
+            key=name,
+            params=params,
+            timeout_s=timeout_s,
+        )
+    finally:
+        bench.cache.touch(Kind.CONTAINER, container_id)
+
+
+def _stop(bench: Bench, container_id: str, name: str, grace_s: int | None) -> None:
+    params = {} if grace_s is None else {"t": str(grace_s)}
+    try:
+        _post(bench, container_id, name, "stop", params=params, timeout_s=_grace_s(bench, container_id, grace_s) + 30)
+    except Missing:
+        return
+
+
+def _grace_s(bench: Bench, container_id: str, grace_s: int | None) -> int:
+    """How long the engine may take before it kills."""
+    if grace_s is not None:
+        return max(0, grace_s)
+    config = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("Config") or {}
+    own = config.get("StopTimeout")
+    return _DEFAULT_GRACE_S if own is None else max(0, int(own))
+
+
+def _delete(bench: Bench, container_id: str, name: str, *, force: bool, context: StepContext | None = None) -> None:
+    """Remove it, never its volumes; wait for a removal that is under way already, but not for ever."""
+    params = {"v": "0", "force": "1" if force else "0"}
+    path = f"/containers/{container_id}"
+    try:
+        bench.client.call("DELETE", path, what="remove container", key=name, params=params)
+    except Missing:
+        return
+    except (Taken, Refused) as error:
+        if "already in progress" not in str(error):
+            raise
+        until = time.monotonic() + REMOVAL_S
+        while bench.inspect(Kind.CONTAINER, container_id) is not None:
+            if time.monotonic() > until or (context and context.cancelled.is_set()):
+                raise Conflict(
+                    f"remove container {name}: the engine has been removing it for over {REMOVAL_S:.0f} s",
+                    hint=f"if it stays, `docker rm -f {container_id[:12]}` or an engine restart helps; it will be tried again",
+                ) from error
+            time.sleep(_POLL_S)
+    finally:
+        bench.cache.touch(Kind.CONTAINER, container_id)
+
+
+def _rename(bench: Bench, container_id: str, name: str) -> None:
+    try:
+        _post(bench, container_id, name, "rename", params={"name": name})
+    except Missing:
+        raise
+    except TrimtabError:
+        there = bench.inspect(Kind.CONTAINER, container_id)
+        if there is None or str(there["Name"]).lstrip("/") != name:
+            raise

@@ -1,0 +1,73 @@
+"""The installation's key, kept on the engine as well, so that losing the data directory loses nothing (I8).
+
+With another key every seal and every fingerprint would read as somebody else's, and all would be made anew.
+"""
+
+from __future__ import annotations
+
+import tarfile
+
+from trimtab.backends.engine import filler
+from trimtab.backends.engine.client import EngineClient
+from trimtab.backends.engine.content import archive
+from trimtab.backends.engine.errors import Missing
+from trimtab.backends.engine.labels import INSTALLATION, KIND
+from trimtab.errors import Conflict
+from trimtab.ports import ContentFile
+
+KEY_LENGTH = 32
+_FILE = "key"
+
+
+def volume_name(installation: str) -> str:
+    """The volume that keeps the key of ``installation``."""
+    return f"trimtab_{installation}"
+
+
+def recover_key(client: EngineClient, installation: str) -> bytes | None:
+    """The key that the engine keeps; None when it keeps none, or not a whole one."""
+    name = volume_name(installation)
+    try:
+        inspect = client.call("GET", f"/volumes/{name}", what="look for the installation's key", key=name)
+    except Missing:
+        return None
+    if not _ours(inspect.get("Labels") or {}, installation):
+        return None
+    with filler.mounted(client, name, installation) as container_id:
+        try:
+            key = filler.read(client, container_id, _FILE)
+        except tarfile.TarError:
+            return None
+    return key if key is not None and len(key) == KEY_LENGTH else None
+
+
+def store_key(client: EngineClient, installation: str, key: bytes) -> None:
+    """Keep ``key`` on the engine; one that is there already is kept, and has to be the same.
+
+    Raises:
+        Conflict: the engine keeps another key, or the volume is somebody else's.
+    """
+    if len(key) != KEY_LENGTH:
+        message = f"an installation key has {KEY_LENGTH} bytes"
+        raise ValueError(message)
+    name = volume_name(installation)
+    labels = {INSTALLATION: installation, KIND: "installation"}
+    body = {"Name": name, "Labels": labels}
+    made = client.call("POST", "/volumes/create", what="keep the installation's key", key=name, body=body)
+    if not _ours(made.get("Labels") or {}, installation):
+        raise Conflict(f"volume {name} is not ours", hint="choose another installation id, or remove that volume")
+    there = recover_key(client, installation)
+    if there == key:
+        return
+    if there is not None:
+        raise Conflict(
+            f"volume {name} keeps another key for installation {installation}",
+            hint="use that one (recover it), or another installation id",
+        )
+    file = ContentFile(path=_FILE, mode=0o400, data=key)
+    with filler.mounted(client, name, installation) as container_id:
+        filler.write(client, container_id, archive((file,), None), name)
+
+
+def _ours(labels: dict[str, str], installation: str) -> bool:
+    return labels.get(INSTALLATION) == installation and labels.get(KIND) == "installation"

@@ -1,0 +1,108 @@
+"""A container's mounts in the spec's shape: volumes, host paths, memory, and files of content volumes. Pure.
+
+The configuration (``HostConfig.Mounts`` and ``.Binds``) is read rather than ``inspect``'s own ``Mounts``, which shows
+the engine's defaults (propagation, generated names) and what comes from images and other containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Fields = dict[str, object]
+
+CONTENT = "content:"
+
+
+def normalise_mounts(
+    inspect: Mapping[str, object], image_config: Mapping[str, object], contents: Mapping[str, str], root_dir: str
+) -> tuple[Fields, Fields]:
+    """(fields, inherited): mounts by target. ``contents``: content volumes and their mount points on the host."""
+    host = _map(inspect.get("HostConfig"))
+    fields: Fields = {}
+    for item in _list(host.get("Mounts")):
+        mount = _map(item)
+        fields[str(mount.get("Target"))] = _content(_long(mount), contents, root_dir)
+    for item in _list(host.get("Binds")):
+        target, bind = _short(str(item))
+        fields[target] = _content(bind, contents, root_dir)
+    given: Fields = {}
+    for target in sorted(str(t) for t in _map(image_config.get("Volumes"))):
+        given[target] = {"Type": "volume"}
+        if target not in fields and any(_map(m).get("Destination") == target for m in _list(inspect.get("Mounts"))):
+            fields[target] = {"Type": "volume"}
+    return {target: fields[target] for target in sorted(fields)}, given
+
+
+def _long(mount: Mapping[str, object]) -> Fields:
+    out: Fields = {"Type": str(mount.get("Type") or "volume")}
+    if source := mount.get("Source"):
+        out["Source"] = str(source)
+    if mount.get("ReadOnly"):
+        out["ReadOnly"] = True
+    bind, volume, tmpfs = (_map(mount.get(f"{kind}Options")) for kind in ("Bind", "Volume", "Tmpfs"))
+    if propagation := bind.get("Propagation"):
+        out["Propagation"] = str(propagation)
+    if bind.get("CreateMountpoint"):
+        out["CreateMountpoint"] = True
+    for option, word in (
+        ("NonRecursive", "disabled"),
+        ("ReadOnlyNonRecursive", "writable"),
+        ("ReadOnlyForceRecursive", "readonly"),
+    ):
+        if bind.get(option):
+            out["Recursive"] = word
+    if volume.get("NoCopy"):
+        out["NoCopy"] = True
+    if subpath := volume.get("Subpath"):
+        out["Subpath"] = str(subpath)
+    if labels := _map(volume.get("Labels")):
+        out["Labels"] = {str(k): str(labels[k]) for k in sorted(labels)}
+    if size := tmpfs.get("SizeBytes"):
+        out["TmpfsSize"] = size
+    if (mode := tmpfs.get("Mode")) is not None and mode != 0:
+        out["TmpfsMode"] = mode
+    return out
+
+
+def _short(text: str) -> tuple[str, Fields]:
+    """A ``Binds`` entry: ``source:target[:options]``; a source that is no path is a volume."""
+    source, _, rest = text.partition(":")
+    target, _, options = rest.partition(":")
+    out: Fields = {"Type": "bind" if source.startswith("/") else "volume", "Source": source}
+    if source.startswith("/"):
+        # The only reason for this form is that the engine makes the directory.
+        out["CreateMountpoint"] = True
+    for option in options.split(","):
+        match option:
+            case "ro":
+                out["ReadOnly"] = True
+            case "nocopy":
+                out["NoCopy"] = True
+            case "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave":
+                out["Propagation"] = option
+            case _:
+                pass
+    return target, out
+
+
+def _content(mount: Fields, contents: Mapping[str, str], root_dir: str) -> Fields:
+    """A mount from a content volume, in whichever way the engine's version does it, as the spec writes it."""
+    source = str(mount.get("Source") or "")
+    if mount["Type"] == "volume" and source in contents:
+        path = str(mount.get("Subpath") or "")
+        return {"Type": "bind", "Source": f"{CONTENT}{source}/{path}", "ReadOnly": True}
+    if mount["Type"] == "bind":
+        for name, mountpoint in contents.items():
+            # The volume may be gone (pruned by hand) while the container still names its path.
+            for base in (mountpoint, f"{root_dir}/volumes/{name}/_data"):
+                if base and source.startswith(f"{base}/"):
+                    return {"Type": "bind", "Source": f"{CONTENT}{name}/{source[len(base) + 1 :]}", "ReadOnly": True}
+    return mount
+
+
+def _map(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []

@@ -1,0 +1,136 @@
+"""Steps that wait: until a container runs on, is healthy, or has done its work. Woken by events, bounded, cancellable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from trimtab.backends.engine.bench import NOTHING, Bench, OfContainer, Outputs, id_of
+from trimtab.backends.engine.live import running
+from trimtab.backends.engine.logs import tail
+from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning
+from trimtab.errors import Conflict, DeadlineExceeded, TransientError, UnhealthyRelease
+from trimtab.model.keys import Kind
+from trimtab.model.observed import Probe, Running, RunState
+from trimtab.ports import StepContext
+
+# A lost event must not cost the whole deadline; without a stream this is all there is.
+_LISTENING_S = 5.0
+_DEAF_S = 0.5
+# How soon a cancelled step returns.
+_CANCEL_S = 0.5
+
+Answer = Literal["done", "wait"]
+Look = Callable[[Running, Mapping[str, Any]], Answer]
+
+
+def for_running(bench: Bench, step: AwaitRunning, context: StepContext) -> Outputs:
+    """It runs, and still does a moment later."""
+    seen: dict[str, float] = {}
+
+    def look(state: Running, _: Mapping[str, Any]) -> Answer:
+        if _fell(state, seen):
+            raise _ended(bench, step, context, state, "exited right after its start")
+        if state.status is not RunState.RUNNING:
+            return "wait"
+        since = seen.setdefault("since", time.monotonic())
+        return "done" if time.monotonic() - since >= step.settle_s else "wait"
+
+    _wait(bench, step, context, look, "did not start", pause_s=step.settle_s)
+    return NOTHING
+
+
+def for_healthy(bench: Bench, step: AwaitHealthy, context: StepContext) -> Outputs:
+    """Its health check says so."""
+    seen: dict[str, float] = {}
+
+    def look(state: Running, inspect: Mapping[str, Any]) -> Answer:
+        if _fell(state, seen):
+            raise _ended(bench, step, context, state, "exited before it became healthy")
+        if state.probe is Probe.UNHEALTHY:
+            raise UnhealthyRelease(
+                f"container {step.name} is unhealthy{_said(state)}",
+                log_tail=tail(bench.client, str(inspect["Id"])),
+                hint="its health check failed; the last lines of its log follow",
+            )
+        if state.probe is Probe.NONE and state.status is RunState.RUNNING:
+            raise UnhealthyRelease(
+                f"container {step.name} has no health check, so it never becomes healthy",
+                hint="add a healthcheck, or wait for service_started instead of service_healthy",
+            )
+        return "done" if state.probe is Probe.HEALTHY else "wait"
+
+    _wait(bench, step, context, look, "did not become healthy")
+    return NOTHING
+
+
+def for_completed(bench: Bench, step: AwaitCompleted, context: StepContext) -> Outputs:
+    """It ended with 0."""
+
+    def look(state: Running, _: Mapping[str, Any]) -> Answer:
+        if state.status in {RunState.EXITED, RunState.DEAD}:
+            if state.exit_code == 0:
+                return "done"
+            raise _ended(bench, step, context, state, "failed")
+        return "wait"
+
+    _wait(bench, step, context, look, "did not complete")
+    return NOTHING
+
+
+def _wait(  # the loop of all three
+    bench: Bench, step: OfContainer, context: StepContext, look: Look, failure: str, *, pause_s: float = _LISTENING_S
+) -> None:
+    container_id = id_of(step, context)
+    bench.listen()
+    until = time.monotonic() + context.timeout_s
+    state = Running()
+    while True:
+        mark = bench.cache.mark_of(container_id)
+        inspect = bench.inspect(Kind.CONTAINER, container_id)
+        if inspect is None:
+            raise Conflict(
+                f"container {step.name} was removed while it was waited for", hint="the next pass looks again"
+            )
+        state = running(inspect, None)
+        if look(state, inspect) == "done":
+            bench.cache.touch(Kind.CONTAINER, container_id)
+            return
+        longest = max(pause_s, 0.01) if pause_s < _DEAF_S else (pause_s if bench.cache.listening else _DEAF_S)
+        pause_until = min(until, time.monotonic() + longest)
+        while time.monotonic() < pause_until:
+            if context.cancelled.is_set():
+                raise TransientError(f"container {step.name}: no longer waited for, because the sync was cancelled")
+            if bench.cache.wait(container_id, mark, min(_CANCEL_S, pause_until - time.monotonic())):
+                break
+        if time.monotonic() >= until:
+            if isinstance(step, AwaitCompleted):
+                raise DeadlineExceeded(f"container {step.name} {failure} within {context.timeout_s:.0f} s")
+            raise UnhealthyRelease(
+                f"container {step.name} {failure} within {context.timeout_s:.0f} s{_said(state)}",
+                log_tail=tail(bench.client, container_id),
+                hint="give it more time (start_period, timeout), or look at its log",
+            )
+
+
+def _fell(state: Running, seen: dict[str, float]) -> bool:
+    """Whether it ended, or was restarted since the first look (earlier restarts are history)."""
+    before = seen.setdefault("restarts", state.restart_count)
+    return state.status in {RunState.EXITED, RunState.DEAD, RunState.RESTARTING} or state.restart_count > before
+
+
+def _ended(bench: Bench, step: OfContainer, context: StepContext, state: Running, how: str) -> UnhealthyRelease:
+    reason = "ran out of memory (killed by the kernel)" if state.oom_killed else f"exit code {state.exit_code}"
+    if state.restart_count:
+        reason += f", restarted {state.restart_count} times by the engine"
+    error = f": {state.error}" if state.error else ""
+    return UnhealthyRelease(
+        f"container {step.name} {how}: {reason}{error}{_said(state)}",
+        log_tail=tail(bench.client, id_of(step, context)),
+        hint="raise its memory limit" if state.oom_killed else "the last lines of its log follow",
+    )
+
+
+def _said(state: Running) -> str:
+    return f'; its health check says: "{state.probe_output}"' if state.probe_output else ""
