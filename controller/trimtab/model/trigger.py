@@ -8,12 +8,13 @@ from enum import StrEnum
 
 
 class TriggerKind(StrEnum):
-    """What woke the loop."""
+    """What woke the loop. FOLLOW_UP: the last pass asked for another one soon. TIMER: the regular full look."""
 
     REQUEST = "request"
     COMMIT = "commit"
     ENGINE = "engine"
     DEPENDENCY = "dependency"
+    FOLLOW_UP = "follow-up"
     TIMER = "timer"
     RETRY = "retry"
 
@@ -24,6 +25,7 @@ PRIORITIES = {
     TriggerKind.COMMIT: 20,
     TriggerKind.ENGINE: 10,
     TriggerKind.DEPENDENCY: 10,
+    TriggerKind.FOLLOW_UP: 10,
     TriggerKind.RETRY: 0,
     TriggerKind.TIMER: 0,
 }

@@ -19,13 +19,14 @@ from random import Random
 
 from trimtab.model.application import Backoff
 from trimtab.model.keys import AppKey
-from trimtab.model.trigger import Trigger
+from trimtab.model.trigger import PRIORITIES, Trigger, TriggerKind
 from trimtab.ports import Meter
 from trimtab.runtime.clock import WaitingClock
 from trimtab.runtime.meter import NoMeter
 
 # Keys that failed together shall not come back together: each delay is shortened by up to this share.
 JITTER = 0.2
+URGENT = PRIORITIES[TriggerKind.COMMIT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,11 @@ class WorkQueue:
 
     def retry(self, key: AppKey, trigger: Trigger, *, after_s: float | None = None) -> float:
         """It failed: look again after its backoff, or after ``after_s`` when the other side named a time; the delay."""
+        # Asked outside of the lock: it may have to wait for one of its own.
+        policy = self._backoff(key)
         with self._condition:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
-            policy = self._backoff(key)
             # The exponent is bounded first: a float cannot hold 2.0 ** 2000.
             delay_s = min(policy.duration_s * policy.factor ** min(failures, 64), policy.max_duration_s)
             delay_s *= 1.0 - JITTER * self._random.random()
@@ -105,6 +107,18 @@ class WorkQueue:
             self._failures.pop(key, None)
             self._entries.pop(key, None)
             self._due_keys.discard(key)
+
+    def postpone(self, key: AppKey, delay_s: float) -> None:
+        """What waits for ``key`` waits at least that long, unless a commit or a request is among it."""
+        with self._condition:
+            entry = self._entries.get(key)
+            if entry is None or entry.trigger.priority >= URGENT:
+                return
+            due_s = max(entry.due_s, self._clock.monotonic_s() + delay_s)
+            self._entries[key] = later = _Entry(entry.trigger, due_s, next(self._turns))
+            self._due_keys.discard(key)
+            if key not in self._in_flight:
+                self._schedule(key, later)
 
     def get(self, timeout_s: float | None = None) -> Work | None:
         """The next key that is due, which is the caller's until ``done``; None when closed or after ``timeout_s``."""

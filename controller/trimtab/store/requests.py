@@ -56,6 +56,10 @@ class Requests:
         rows = self._database.read(f"SELECT {_COLUMNS} FROM requests WHERE state = 'pending' ORDER BY id")  # noqa: S608
         return tuple(_request(row) for row in rows)
 
+    def reopen(self) -> None:
+        """At start: what a dead process accepted and never finished is pending again."""
+        self._database.write("UPDATE requests SET state = 'pending' WHERE state = 'accepted'")
+
     def answer(self, request: int, state: RequestState, answer: str) -> None:
         """Say what became of it; a final answer stays."""
         self._database.write(

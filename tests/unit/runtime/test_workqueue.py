@@ -77,6 +77,13 @@ class QueueModel(RuleBasedStateMachine):
         self.queue.forget(key)
         self.failures.pop(key, None)
 
+    @rule(key=keys, delay=delays)
+    def postpone(self, key: AppKey, delay: int) -> None:
+        self.queue.postpone(key, delay)
+        entry = self.waiting.get(key)
+        if entry is not None and entry.priority < PRIORITIES[TriggerKind.COMMIT]:
+            entry.due = max(entry.due, self.clock.monotonic_s() + delay)
+
     @rule(seconds=st.integers(0, 15))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds)
