@@ -78,7 +78,7 @@ def build_parameters(
 ) -> Mapping[str, str | Sequence[str]]:
     """The query of ``POST /build``. Source: Engine API 1.41, ImageBuild; moby's newImageBuildOptions."""
     options: dict[str, str | Sequence[str]] = {
-        "t": [*tags, *spec.tags],
+        "t": list(dict.fromkeys([*tags, *spec.tags])),
         "dockerfile": spec.dockerfile_in_tar,
         "labels": json.dumps({**spec.labels, **labels}, sort_keys=True),
         "buildargs": json.dumps(dict(spec.args), sort_keys=True),

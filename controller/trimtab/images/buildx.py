@@ -98,7 +98,8 @@ class BuildxBuilder:
             raise InternalError(f"a build needs a BuildSpec, not {type(spec).__name__}")
         environment = _environment(self._docker_host)
         with tempfile.TemporaryDirectory(prefix="trimtab-build-") as folder:
-            arguments = build_arguments(spec, [*tags, *spec.tags], labels, environment)
+            names = list(dict.fromkeys([*tags, *spec.tags]))
+            arguments = build_arguments(spec, names, labels, environment)
             for secret in spec.secrets:
                 path = Path(folder, f"secret-{secret.id}")
                 path.touch(mode=0o600)
@@ -110,7 +111,7 @@ class BuildxBuilder:
                 command += ["--builder", self._builder]
             run = _Run(spec, BuildLog(log), cancelled, timeout_s)
             run.perform([*command, "-"], environment, context_tar(spec, tree, for_engine=False))
-            return self._image_id(tags, image_file, environment)
+            return self._image_id(names, image_file, environment)
 
     def _image_id(self, tags: Sequence[str], image_file: Path, environment: Mapping[str, str]) -> str:
         """The id as the engine knows it; a builder of its own container reports its manifest's digest instead."""
