@@ -21,7 +21,7 @@ from trimtab.model import application as model
 from trimtab.model.application import Application, ComposeProject
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
 from trimtab.model.keys import AppKey
-from trimtab.model.snapshot import EntryKind, PathEscapesTree, Tree, join_path, resolve_path
+from trimtab.model.snapshot import PathEscapesTree, Tree, join_path, resolve_path
 
 EXTENSION = "x-trimtab"
 
@@ -41,17 +41,20 @@ def load_from_source(
     """The application of ``declaration``, whose compose files are in ``tree`` below ``path``.
 
     ``path`` is the declaration's own directory unless given. Give a TracingTree to learn what was read.
+
+    Raises:
+        PathEscapesTree: ``path`` is not inside the tree.
     """
-    directory = declaration.directory if path is None else path
+    directory = declaration.directory if path is None else join_path("", path)
     files, env_files, diagnostics = _files(declaration, tree, directory)
     chosen, problems = _choose(declaration, tree, files)
     diagnostics += problems
-    if not files and (declaration.inline is None or "services" not in declaration.inline.items):
+    if not files and not declaration.settings.compose.files and not _has_services(declaration):
         return None, (*diagnostics, _nothing_to_run(declaration, directory))
     if not env_files:
         env_files, problems = _joined(directory, chosen.options.env_files, chosen.nodes.get("compose"), "envFiles")
         diagnostics += problems
-    if has_errors(diagnostics) and not _all_there(tree, files):
+    if has_errors(diagnostics) and not (files or _has_services(declaration)):
         return None, diagnostics
     result = load_compose(
         tree,
@@ -81,10 +84,14 @@ def _files(
     place = at(declaration.spec, "compose")
     files, problems = _joined(directory, compose.files, place, "files")
     env_files, env_problems = _joined(directory, compose.env_files, place, "envFiles")
-    if not compose.files and (declaration.inline is None or "services" not in declaration.inline.items):
+    if not compose.files and not _has_services(declaration):
         files, more = default_files(tree, directory)
         problems += more
     return files, env_files, problems + env_problems
+
+
+def _has_services(declaration: Declaration) -> bool:
+    return declaration.inline is not None and "services" in declaration.inline.items
 
 
 def _joined(
@@ -108,10 +115,6 @@ def _joined(
                 )
             )
     return tuple(paths), tuple(diagnostics)
-
-
-def _all_there(tree: Tree, files: Sequence[str]) -> bool:
-    return all((entry := tree.entry(path)) is not None and entry.kind is not EntryKind.DIRECTORY for path in files)
 
 
 def _nothing_to_run(declaration: Declaration, directory: str) -> Diagnostic:

@@ -23,7 +23,7 @@ from trimtab.manifest.trace import Trace, TracingTree
 from trimtab.manifest.yaml_nodes import parse
 from trimtab.model.application import Application, SourceRef
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
-from trimtab.model.keys import AppKey
+from trimtab.model.keys import DEFAULT_NAMESPACE, AppKey
 from trimtab.model.snapshot import PathEscapesTree, Tree, resolve_path
 
 _KINDS = {API_VERSION: ("Application", "Destination"), ZERVERLESS_VERSION: ("Application",)}
@@ -72,7 +72,8 @@ def candidates(found: Found, here: SourceRef | None, default_name: str) -> tuple
         Candidate(
             path=header.path,
             origin=header.origin,
-            key=header.key if header.kind != "Destination" else None,
+            # A kind that is not known has names of its own: it cannot be another application's double.
+            key=header.key if header.kind == "Application" else None,
             header=header,
             elsewhere=not _is_here(header.claim, here),
         )
@@ -132,7 +133,9 @@ class Reader:
         if candidate.header.kind == "Destination":
             return _destination(candidate, node, problems, tree)
         # Without a usable name there is still everything else to be told about the document.
-        declaration, more = declare(node, candidate.key or AppKey.parse("unnamed"))
+        name = at(node, "metadata", "name")
+        shown = str(name.value) if isinstance(name, Scalar) and name.value else "(without a name)"
+        declaration, more = declare(node, candidate.key or AppKey(DEFAULT_NAMESPACE, shown))
         return self._finish(candidate, declaration, problems + more, tree)
 
     def _document(self, header: DocumentHeader, tree: TracingTree) -> tuple[Node, tuple[Diagnostic, ...]]:

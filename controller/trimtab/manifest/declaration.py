@@ -17,6 +17,7 @@ from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 from trimtab.model.application import SourceRef
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import AppKey
+from trimtab.model.snapshot import join_path
 
 _DNS_LABEL_LENGTH = 63
 
@@ -58,7 +59,7 @@ def declare(document: Node, key: AppKey) -> tuple[Declaration, tuple[Diagnostic,
     declaration = Declaration(
         key=key,
         origin=document.origin,
-        directory=source.path if source is not None else posixpath.dirname(document.origin.path),
+        directory=join_path("", source.path) if source is not None else posixpath.dirname(document.origin.path),
         source=SourceRef(repo_url=source.repo_url or "", target_revision=source.target_revision, path=source.path)
         if source is not None
         else None,
@@ -129,7 +130,7 @@ def _declare_zerverless(document: Node, key: AppKey) -> tuple[Declaration, tuple
     declaration = Declaration(
         key=key,
         origin=document.origin,
-        directory=source.path
+        directory=join_path("", source.path)
         if source is not None and (remote or source.path)
         else posixpath.dirname(document.origin.path),
         source=SourceRef(repo_url=source.repo_url or "", target_revision=source.branch, path=source.path)

@@ -19,7 +19,9 @@ _GROUPS = (API_GROUP, ZERVERLESS_GROUP)
 _MARKERS = tuple(f"{group}/".encode() for group in _GROUPS)
 # A line that makes a text that cannot be parsed ours; elsewhere the words may just be mentioned.
 _OUR_LINE = re.compile(
-    rb"^[ \t\-{]*[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?(" + b"|".join(re.escape(m) for m in _MARKERS) + rb")",
+    rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[ \t\-{]*[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?("
+    + b"|".join(re.escape(m) for m in _MARKERS)
+    + rb")",
     re.MULTILINE,
 )
 _FILE_NAME = re.compile(r"[\w./-]+\.ya?ml\b")

@@ -107,7 +107,7 @@ def load(
         path: the directory to look at.
         default_name: the name of an application whose compose file is at the root.
         environment: variables for interpolation, besides those in files.
-        excludes: globs; one without '/' fits at any depth.
+        excludes: globs on paths from the repository's root; one without '/' fits at any depth.
         cache: what the last call with the same arguments has left.
         here: this repository and the revision that is followed: an Application whose source is this one is loaded
             at once.

@@ -45,16 +45,20 @@ def decode(model: type[M], node: Node, *, where: str = "") -> tuple[M | None, tu
     try:
         return model.model_validate_json(text), ()
     except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        bad_items = {problem["loc"][:-1] for problem in problems if problem["type"] != "too_short"}
         found = [
             _diagnostic(model, node, problem, where)
-            for problem in error.errors(include_url=False, include_context=True, include_input=False)
+            for problem in problems
+            # A list of which the only item is wrong is "too short" to pydantic, too.
+            if problem["type"] != "too_short" or problem["loc"] not in bad_items
         ]
         return None, tuple(sorted(found, key=lambda d: (d.origin, d.code, d.message)))
 
 
 def _diagnostic(model: type[BaseModel], node: Node, problem: ErrorDetails, where: str) -> Diagnostic:
     loc = tuple(part for part in problem["loc"] if part != "[key]")
-    target, origin, length = _locate(node, loc)
+    target, origin, length = _locate(node, loc, key=problem["type"] == "extra_forbidden")
     name = dotted((where, *loc)) if where else dotted(loc)
     kind, parent = problem["type"], dotted((where, *loc[:-1])) if where else dotted(loc[:-1])
     code, message, hint = Code.BAD_FIELD, f"{name}: {problem['msg']}", ""
@@ -102,8 +106,11 @@ def _instead(target: Node | None) -> str:
             return ""
 
 
-def _locate(node: Node, loc: Loc) -> tuple[Node | None, Origin, int]:
-    """The node at ``loc`` (None: absent), the nearest place to show, and how many columns to underline."""
+def _locate(node: Node, loc: Loc, *, key: bool) -> tuple[Node | None, Origin, int]:
+    """The node at ``loc`` (None: absent), the nearest place to show, and how many columns to underline.
+
+    A scalar is shown itself, anything larger by its key; with ``key`` the key is always shown.
+    """
     origin, length = node.origin, 1
     target: Node | None = node
     for index, part in enumerate(loc):
@@ -112,7 +119,7 @@ def _locate(node: Node, loc: Loc) -> tuple[Node | None, Origin, int]:
             case MappingNode() if str(part) in target.items:
                 origin, length = target.key_origin(str(part)), len(str(part))
                 target = target.items[str(part)]
-                if last and isinstance(target, Scalar) and target.value is not None:
+                if last and not key and isinstance(target, Scalar) and target.value is not None:
                     return target, target.origin, target.length
             case SequenceNode() if isinstance(part, int) and part < len(target.items):
                 target = target.items[part]
