@@ -82,7 +82,7 @@ def log_in(config: Path, registry: Registry) -> None:
 
 def published(scope: EngineScope, registry: Registry, *, login: bool = False) -> str:
     """The base image under a name in ``registry``, pushed and not on the engine any more."""
-    ref = f"{registry.address}/{scope.name}/image:1"
+    ref = f"{registry.address}/{scope.name}-image:1"
     scope.api.tag(BASE_IMAGE, ref)
     try:
         credentials = {"username": USER, "password": PASSWORD} if login else None
@@ -194,7 +194,7 @@ def test_a_registry_that_takes_a_connection_and_says_nothing(
 
 def test_pins_ask_once_until_an_event_says_otherwise(scope: EngineScope) -> None:
     pins = ImagePins(scope.api)
-    ref = f"{scope.name}/image"
+    ref = f"{scope.name}-image"
     base = scope.api.inspect_image(BASE_IMAGE)["Id"]
     for _ in range(3):
         assert pins.resolve([ref, BASE_IMAGE, BASE_IMAGE]) == {ref: None, BASE_IMAGE: base}
