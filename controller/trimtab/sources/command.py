@@ -115,8 +115,10 @@ class GitCommand:
         self, arguments: Sequence[str], environment: Mapping[str, str], source: Any, keep_open: Sequence[int]
     ) -> subprocess.Popen[bytes]:
         git = _gitpython()
-        # GitPython adds our whole environment to what it is given, our own tokens included: env -i takes it off again.
-        clean = (shutil.which("env") or "/usr/bin/env", "-i", *(f"{k}={v}" for k, v in sorted(environment.items())))
+        # GitPython adds our whole environment to what it is given, our own tokens included. Taking that off by name
+        # (and not by env -i, with the values as arguments) keeps a proxy's password out of the process list.
+        inherited = [part for name in sorted(os.environ) if name not in environment for part in ("-u", name)]
+        clean = (shutil.which("env") or "/usr/bin/env", *inherited)
         with self._lock:
             if self._closed:
                 raise DeadlineExceeded("this source is closed")
@@ -124,6 +126,7 @@ class GitCommand:
                 (*clean, "git", *OPTIONS, *arguments),
                 istream=source,
                 as_process=True,
+                env=dict(environment),
                 start_new_session=True,
                 pass_fds=tuple(keep_open),
             )

@@ -39,7 +39,7 @@ class LocalRepository:
         info = self.store.info(f"{oid}^{{commit}}")
         if info is None:
             # The directory may hold another repository now than when our processes opened it.
-            self.store.close()
+            self.store.restart()
             info = self.store.info(f"{oid}^{{commit}}")
         if info is None:
             raise RefMissing(
@@ -52,7 +52,7 @@ class LocalRepository:
 
     def damaged(self) -> None:
         """Start over with new processes."""
-        self.store.close()
+        self.store.restart()
 
     def default_branch(self) -> str:
         """The full name of the branch that HEAD is on; "" when it is on none."""

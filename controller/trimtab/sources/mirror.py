@@ -247,7 +247,7 @@ class Mirror:
             if self.path.exists():
                 self.path.rename(old)
             fresh.rename(self.path)
-            self.store.close()
+            self.store.restart()
             shutil.rmtree(old, ignore_errors=True)
         self._suspect = False
 

@@ -70,6 +70,7 @@ class ObjectStore:
         self._content: _Pipe | None = None
         self._trees: OrderedDict[str, tuple[TreeItem, ...]] = OrderedDict()
         self._cached_names = 0
+        self._closed = False
         self.counts = ReadCounts()
 
     def info(self, name: str) -> ObjectInfo | None:
@@ -113,9 +114,15 @@ class ObjectStore:
                 self._cached_names -= len(dropped) + 1
         return items
 
-    def close(self) -> None:
+    def restart(self) -> None:
         """End the processes; the next read starts new ones."""
         with self._lock:
+            self._forget()
+
+    def close(self) -> None:
+        """End the processes; later reads are refused."""
+        with self._lock:
+            self._closed = True
             self._forget()
 
     def _read(self, oid: str, kind: str) -> bytes:
@@ -158,6 +165,8 @@ class ObjectStore:
 
     def _pipe(self, mode: str) -> _Pipe:
         pipe = self._info if mode == "--batch-check" else self._content
+        if self._closed:
+            raise GitUnavailable("this source is closed")
         if pipe is None:
             self.counts.starts += 1
             pipe = _Pipe(("git", *OPTIONS, "cat-file", mode), self._environment)

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import semantic_version
-
 from trimtab.sources.errors import InvalidRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import semantic_version
 
 HEAD = "HEAD"
 HEADS = "refs/heads/"
@@ -23,7 +23,7 @@ _SHORT_ID = re.compile(r"[0-9a-f]{7,63}")
 _LONGEST = 255
 # Source: git-check-ref-format(1), narrowed: no quotes, '$', ';', '&', '|', '<', '>', '!', '(' or ')'.
 _NAME = re.compile(r"[0-9A-Za-z_.+@#%=,][0-9A-Za-z_.+@#%=,/-]*|[^\W_][\w.+@#%=,/-]*")
-_RANGE = re.compile(r"[0-9A-Za-z.*+~^<>=|, -]+")
+_RANGE = re.compile(r"(?=.*[0-9*])[0-9A-Za-z.*+~^<>=|, -]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,8 @@ def best_tag(
     semver: semantic_version.NpmSpec | semantic_version.Version, tags: Mapping[str, str]
 ) -> tuple[str, str] | None:
     """The tag of the highest version in the range; of two spellings of one version the plainer name wins."""
+    import semantic_version
+
     versions = []
     for name, oid in tags.items():
         try:
@@ -137,6 +139,9 @@ def best_tag(
 def _semver_range(text: str) -> semantic_version.NpmSpec | semantic_version.Version | None:
     if len(text) > _LONGEST or text.startswith("-") or _RANGE.fullmatch(text) is None:
         return None
+    # Imported for what may be a version only: few targets are, and it takes a while.
+    import semantic_version
+
     try:
         # The library reads "2.0.0-rc.1" as a range that also has 2.0.0 in it; one version is that version.
         return semantic_version.Version(text.removeprefix("=").removeprefix("v"))

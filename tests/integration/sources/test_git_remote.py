@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.gitrepo import GitRepo, git
 from tests.support.gitservers import HttpGit, SshGit, find_sshd, http_git, ssh_git
-from trimtab.errors import GitUnavailable
+from tests.support.waiting import eventually
+from trimtab.errors import DeadlineExceeded, GitUnavailable
 from trimtab.sources.credentials import Credential
 from trimtab.sources.errors import HistoryRewritten, MalformedObject, QuotaExceeded, RefMissing
 from trimtab.sources.limits import GitLimits
@@ -161,20 +165,65 @@ def test_a_password_reaches_the_server_and_nothing_else(  # noqa: PLR0915 - one 
     assert not list(run.glob("run-*"))
 
 
-def _descendants() -> list[int]:
+def _descendants(of: int = 0) -> list[int]:
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-    found, pending = [], [os.getpid()]
+    found, pending = [], [of or os.getpid()]
     while pending:
         here = pending.pop()
         children = [pid for pid, parent in parents.items() if parent == here]
         found += children
         pending += children
     return found
+
+
+def test_a_proxy_with_a_password_is_in_no_argument(
+    site: HttpGit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://ada:{CANARY}@127.0.0.1:{site.port}")
+    site.stalled.set()
+    source = GitSource("http://git.example.com/repo.git", data_dir=tmp_path / "data", allow_plain_http=True)
+    with ThreadPoolExecutor(1) as pool:
+        polling = pool.submit(source.poll)
+        while not site.requests:
+            assert CANARY.encode() not in b"".join(_cmdline(pid) for pid in _descendants())
+        assert CANARY.encode() not in b"".join(_cmdline(pid) for pid in _descendants())
+        source.close()
+        with pytest.raises(GitUnavailable):
+            polling.result(timeout=20)
+    # It did go by the proxy: an absolute address was asked for.
+    assert site.requests[0][0].startswith("http://git.example.com/")
+
+
+def test_a_fetch_that_outlives_a_killed_controller_keeps_its_lock(site: HttpGit, tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from trimtab.sources.source import GitSource\n"
+        "GitSource(sys.argv[1], target='main', data_dir=pathlib.Path(sys.argv[2]))._repository.fetch()\n"
+    )
+    site.stalled.set()
+    url = f"{site.url}/repo.git"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    controller = subprocess.Popen([sys.executable, "-c", program, url, str(tmp_path / "data")], env=environment)
+    eventually(lambda: site.requests, what="the fetch has begun", every_s=0.02)
+    orphans = _descendants(controller.pid)
+    controller.kill()
+    controller.wait()
+    mirror = mirror_of(GitSource(url, target="main", data_dir=tmp_path / "data"))
+    try:
+        assert any(b"fetch" in _cmdline(pid) for pid in orphans)
+        with pytest.raises(DeadlineExceeded, match="in use"), mirror.exclusive(0.5):
+            pass
+    finally:
+        for pid in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    with mirror.exclusive(20):
+        pass
 
 
 def test_a_wrong_password_is_said_and_not_shown(site: HttpGit, tmp_path: Path) -> None:
@@ -256,7 +305,9 @@ def test_force_push_and_deletion_over_the_wire(repo: GitRepo, source: GitSource,
     with pytest.raises(HistoryRewritten):
         source.snapshot()
     # The old commit is on no branch any more, and is kept all the same.
-    git(mirror_of(source).path, "--git-dir=.", "gc", "--quiet", "--prune=now")
+    for place in (mirror_of(source).path, repo.remote):
+        git(place, "--git-dir=.", "gc", "--quiet", "--prune=now")
+    source.store.restart()
     assert source.snapshot(old).tree.read("x") == b"1"
     source.accept(new)
     repo.git("checkout", "-q", "-b", "other")
@@ -385,11 +436,15 @@ def test_hooks_filters_and_settings_of_a_repository_run_nothing(
         git(place, "--git-dir=.", "config", "extensions.partialClone", "evil")
         git(place, "--git-dir=.", "config", "remote.evil.url", f"ext::{program}")
         git(place, "--git-dir=.", "config", "remote.evil.promisor", "true")
+    person = "Ada <ada@example.org> 1700000000 +0000"
+    signature = "-----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----"
+    (tmp_path / "signed").write_text(
+        f"tree {repo.tree()}\nparent {repo.head()}\nauthor {person}\ncommitter {person}\ngpgsig {signature}\n\nsigned\n"
+    )
+    for place in (repo.remote, repo.path):
+        tip = git(place, "hash-object", "-t", "commit", "-w", str(tmp_path / "signed"))
+        git(place, "update-ref", "refs/heads/main", tip)
     trap.unlink(missing_ok=True)
-    head = repo.remote / "refs/heads/main"
-    assert head.exists()
-    tip = git(repo.remote, "commit-tree", "main^{tree}", "-p", "main", "-m", "x")
-    git(repo.remote, "update-ref", "refs/heads/main", tip)
     local = GitSource(str(repo.path), target="main", data_dir=tmp_path / "data")
     for reader in (source, local):
         snapshot = reader.snapshot()
