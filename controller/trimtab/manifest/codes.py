@@ -57,7 +57,6 @@ class Code(StrEnum):
     REPEATED_ENTRY = "TT1061", "a list has two different entries for the same thing; the last counts"
     EXTENDS_NOT_FOUND = "TT1070", "an extended service or its file does not exist"
     EXTENDS_CYCLE = "TT1071", "services extend each other in a circle"
-    BAD_EXTENDS = "TT1072", "an `extends` that is not a service name or a mapping with `service`"
     INCLUDE_CYCLE = "TT1080", "files include each other in a circle"
     BAD_INCLUDE = "TT1081", "an `include` entry that cannot be understood"
     INCLUDE_CONFLICT = "TT1082", "an included resource has the name of another, different one"

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from trimtab.manifest.codes import Code
-from trimtab.manifest.compose.merge import Directives, merge_service
+from trimtab.manifest.compose.directives import Directives
+from trimtab.manifest.compose.merge import merge_service
 from trimtab.manifest.compose.tree_files import Place, TreeFiles, is_remote
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 
@@ -44,7 +45,7 @@ class _Resolver:
     _done: dict[tuple[str, str], Node] = field(default_factory=dict)
 
     def service(self, file: Extensible, name: str, node: Node, chain: tuple[tuple[str, str], ...]) -> Node:
-        """The service with all it extends merged below it; as it is, where that fails, so that it keeps its `extends`."""
+        """The service with all it extends merged below it; where that fails it keeps its `extends`."""
         here = (file.path, name)
         if here not in self._done:
             self._done[here] = self._resolve(file, name, node, (*chain, here))
@@ -55,8 +56,10 @@ class _Resolver:
             return node
         own = replace(node, items={key: item for key, item in node.items.items() if key != "extends"})
         base = self._base(file, name, node.items["extends"], chain)
-        if not isinstance(base, MappingNode):
+        if base is None:
             return node
+        if not isinstance(base, MappingNode):
+            return own
         base = file.directives.apply(base, ("services", name))
         merged, diagnostics = merge_service(base, own, name)
         self.files.diagnostics.extend(diagnostics)
@@ -65,10 +68,7 @@ class _Resolver:
     def _base(self, file: Extensible, name: str, extends: Node, chain: tuple[tuple[str, str], ...]) -> Node | None:
         target = extends.items.get("service") if isinstance(extends, MappingNode) else None
         if not isinstance(extends, MappingNode) or not isinstance(target, Scalar) or not isinstance(target.value, str):
-            message = f"`extends` of service '{name}' names no service"
-            hint = "write `extends: NAME`, or `extends: {service: NAME, file: PATH}`"
-            self.files.error(Code.BAD_EXTENDS, message, Place(origin=extends.origin), hint)
-            return None
+            return None  # the schema check says so
         source: Extensible | None = file
         if (other := extends.items.get("file")) is not None:
             source = self._other_file(file, name, other)
@@ -89,10 +89,8 @@ class _Resolver:
         return self.service(source, target.value, base, chain)
 
     def _other_file(self, file: Extensible, name: str, node: Node) -> Extensible | None:
-        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
-            message = f"`extends.file` of service '{name}' is not a path"
-            self.files.error(Code.BAD_EXTENDS, message, Place(origin=node.origin))
-            return None
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return None  # the schema check says so
         at = Place.of(node)
         if is_remote(node.value):
             message = f"service '{name}' extends one of '{node.value}', which is not in the repository"

@@ -50,8 +50,9 @@ def _inclusion(entry: Node, directory: str, files: TreeFiles) -> Inclusion | Non
         return None
     _unknown_attributes(entry, files)
     names = list(_texts(entry, "path", files))
-    if not names:
+    if "path" not in entry.items:
         files.error(Code.BAD_INCLUDE, "an entry of `include` has no `path`", Place(origin=entry.origin))
+    if not names:
         return None
     paths = [_locate(name, directory, "the included file", files) for name in names]
     env_names = list(_texts(entry, "env_file", files))
@@ -88,7 +89,7 @@ def _texts(entry: MappingNode, key: str, files: TreeFiles) -> Iterator[Scalar]:
     node = entry.items.get(key)
     many = node.items if isinstance(node, SequenceNode) and key != "project_directory" else (node,)
     for item in many:
-        if item is None or (isinstance(item, Scalar) and item.value is None):
+        if item is None or (isinstance(item, Scalar) and item.value is None and key != "path"):
             continue
         if isinstance(item, Scalar) and isinstance(item.value, str) and item.value:
             yield item

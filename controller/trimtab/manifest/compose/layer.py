@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.canonical import canonical
+from trimtab.manifest.compose.directives import Directives, take_directives
 from trimtab.manifest.compose.extends import Extensible, resolve_extends
 from trimtab.manifest.compose.include import Inclusion, import_model, inclusions
 from trimtab.manifest.compose.interpolate import interpolate
-from trimtab.manifest.compose.merge import Directives, merge, take_directives, unique
+from trimtab.manifest.compose.merge import merge, unique
 from trimtab.manifest.compose.paths import rebase, repository_path
 from trimtab.manifest.compose.service_environment import include_environment, resolve_unset
 from trimtab.manifest.compose.tree_files import Place, TreeFiles
@@ -112,6 +113,7 @@ class Layer:
         directives = Directives()
         for document in self._documents(path, named_at):
             long, own, included = self._long_form(document, path, directory)
+            long = _with_required(long)
             if included:
                 message = f"`include` has no effect in '{path}', from which a service is only extended"
                 self.files.warning(Code.NO_EFFECT, message, Place(origin=document.key_origin("include")))
@@ -149,7 +151,47 @@ class Layer:
             message = f"`{_SETTINGS}` has no effect in a file that is included"
             at = Place(origin=included.key_origin(_SETTINGS), length=len(_SETTINGS))
             self.files.warning(Code.NO_EFFECT, message, at, "move it to the application's own file")
+        self._learn(included, environment)
         return import_model(model, resolve_unset(included, environment), self.files)
+
+    def _learn(self, included: MappingNode, environment: Mapping[str, str]) -> None:
+        """Remember the variables that included configs and secrets are made from, when only their layer has them."""
+        for section in ("configs", "secrets"):
+            resources = included.items.get(section)
+            for node in resources.items.values() if isinstance(resources, MappingNode) else ():
+                name = node.items.get("environment") if isinstance(node, MappingNode) else None
+                if not isinstance(name, Scalar) or name.value in self.environment or name.value not in environment:
+                    continue
+                variable, value = str(name.value), environment[str(name.value)]
+                if self.learned.setdefault(variable, value) != value:
+                    message = f"two included files have different values for {variable}, which configs or secrets use"
+                    hint = "use another variable's name in one of them"
+                    self.files.error(Code.INCLUDE_CONFLICT, message, Place.of(name), hint)
+
+
+def _with_required(model: MappingNode) -> MappingNode:
+    """Dependencies that do not say whether they are required are, even on top of one that says it is not.
+
+    Compose fills this in before it merges services of another file, and after it merges whole files.
+    """
+
+    def entry(node: Node) -> Node:
+        if not isinstance(node, MappingNode) or "required" in node.items:
+            return node
+        return replace(node, items={**node.items, "required": Scalar(value=True, origin=node.origin)})
+
+    def service(node: Node) -> Node:
+        depends = node.items.get("depends_on") if isinstance(node, MappingNode) else None
+        if not isinstance(node, MappingNode) or not isinstance(depends, MappingNode):
+            return node
+        entries = replace(depends, items={name: entry(item) for name, item in depends.items.items()})
+        return replace(node, items={**node.items, "depends_on": entries})
+
+    services = model.items.get("services")
+    if not isinstance(services, MappingNode):
+        return model
+    items = {name: service(node) for name, node in services.items.items()}
+    return replace(model, items={**model.items, "services": replace(services, items=items)})
 
 
 def _mapping(node: Node) -> MappingNode:

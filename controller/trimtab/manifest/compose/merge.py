@@ -1,7 +1,6 @@
 """Merging compose files in their long form: what each attribute does when two files set it.
 
 Mappings are merged key by key and lists are joined; the tables below name the exceptions.
-``!reset`` and ``!override`` act on what came before: their paths are taken out of the base first.
 
 Source: Compose Specification, 13-merge.md; compose-go, override/merge.go and override/uncity.go.
 """
@@ -13,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from trimtab.manifest.codes import Code
+from trimtab.manifest.compose.directives import Path
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode, to_plain
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-Path = tuple[str, ...]
+    from collections.abc import Mapping
 
 
 def _patterns(*patterns: str) -> frozenset[Path]:
@@ -176,7 +174,7 @@ class _Merge:
 
 
 def merge(base: MappingNode, over: MappingNode) -> tuple[MappingNode, tuple[Diagnostic, ...]]:
-    """Two whole compose files in long form, the later one on top; neither has merge tags any more."""
+    """Two whole compose files in long form, the later one on top; neither has merge tags (see directives)."""
     run = _Merge()
     return run.mapping(base, over, ()), tuple(run.diagnostics)
 
@@ -213,78 +211,6 @@ def _unique_node(node: Node, path: Path, diagnostics: list[Diagnostic]) -> Node:
             diagnostics.append(_warning(message, item.origin, "remove one of the two"))
         kept[key] = item
     return node if len(kept) == len(node.items) else replace(node, items=tuple(kept.values()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directives:
-    """The paths that ``!reset`` and ``!override`` take out of whatever a file is merged onto."""
-
-    paths: tuple[Path, ...] = ()
-
-    def apply(self, base: MappingNode, prefix: Path = ()) -> MappingNode:
-        """``base``, which stands at ``prefix``, without the named values."""
-        for path in self.paths:
-            if path[: len(prefix)] == prefix and len(path) > len(prefix):
-                base = _without(base, path[len(prefix) :])
-        return base
-
-    def renamed(self, before: Path, after: Path) -> Directives:
-        """The paths below ``before``, moved to ``after``."""
-        size = len(before)
-        return Directives(paths=tuple((*after, *path[size:]) for path in self.paths if path[:size] == before))
-
-
-def take_directives(document: MappingNode) -> tuple[MappingNode, Directives, tuple[Diagnostic, ...]]:
-    """A file as written, without its merge tags and reset values; and what the tags ask for."""
-    paths: list[Path] = []
-    diagnostics: list[Diagnostic] = []
-    taken = _take(document, (), paths, diagnostics)
-    stripped = taken if isinstance(taken, MappingNode) else replace(document, items={}, key_origins={})
-    return stripped, Directives(paths=tuple(paths)), tuple(diagnostics)
-
-
-def _take(node: Node, path: Path, paths: list[Path], diagnostics: list[Diagnostic]) -> Node | None:
-    if node.tag:
-        paths.append(path)
-        if node.tag == "!reset":
-            return None
-        node = replace(node, tag="")
-    match node:
-        case Scalar():
-            return node
-        case SequenceNode():
-            for item in node.items:
-                _refuse_tags(item, path, diagnostics)
-            return node
-        case MappingNode():
-            taken = {key: _take(item, (*path, key), paths, diagnostics) for key, item in node.items.items()}
-            return replace(node, items={key: item for key, item in taken.items() if item is not None})
-
-
-def _refuse_tags(node: Node, path: Path, diagnostics: list[Diagnostic]) -> None:
-    """Inside a list there is nothing to reset or override: entries of lists have no names."""
-    if node.tag:
-        message = f"{node.tag} has no effect on an entry of the list {'.'.join(path)}"
-        diagnostics.append(_error(message, node.origin, f"put {node.tag} before the whole list"))
-    children: Iterable[Node] = ()
-    if isinstance(node, SequenceNode):
-        children = node.items
-    elif isinstance(node, MappingNode):
-        children = node.items.values()
-    for child in children:
-        _refuse_tags(child, path, diagnostics)
-
-
-def _without(node: MappingNode, path: Path) -> MappingNode:
-    child = node.items.get(path[0])
-    if child is None:
-        return node
-    items = dict(node.items)
-    if len(path) == 1:
-        del items[path[0]]
-    elif isinstance(child, MappingNode):
-        items[path[0]] = _without(child, path[1:])
-    return replace(node, items=items)
 
 
 def _pattern(path: Path) -> Path:

@@ -125,7 +125,8 @@ class _Rebase:
         if or_null_device and node.value == "/dev/null":
             return node
         joined = self._files.join(self._base, node.value, what, Place.of(node))
-        return node if joined is None else replace(node, value=repository_path(joined))
+        # What leads outside has been reported; as an absolute path it is not reported again as missing.
+        return replace(node, value="/" if joined is None else repository_path(joined))
 
 
 def _is_relative(node: Scalar) -> bool:

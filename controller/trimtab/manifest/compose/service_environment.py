@@ -108,13 +108,12 @@ def read_service_files(service: MappingNode, environment: Mapping[str, str], fil
     """The service with ``env_file`` and ``label_file`` read into ``environment`` and ``labels``."""
     items = {key: item for key, item in service.items.items() if key not in ("env_file", "label_file")}
     if isinstance(env_files := service.items.get("env_file"), SequenceNode):
-        own = items.get("environment")
-        if (read := _from_env_files(env_files, own, environment, files)).items:
-            items["environment"] = read
+        items["environment"] = _from_env_files(env_files, items.get("environment"), environment, files)
     if isinstance(label_files := service.items.get("label_file"), SequenceNode):
-        if (labels := _from_label_files(label_files, items.get("labels"), files)).items:
-            items["labels"] = labels
-    return replace(service, items=items)
+        items["labels"] = _from_label_files(label_files, items.get("labels"), files)
+    # Files that are not there or empty leave nothing, as if they had not been named.
+    empty = {key for key in ("environment", "labels") if isinstance(n := items.get(key), MappingNode) and not n.items}
+    return replace(service, items={key: item for key, item in items.items() if key not in empty})
 
 
 def _from_env_files(
