@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from trimtab.manifest.codes import Code
@@ -167,9 +168,11 @@ class _Interpolation:
             case Scalar():
                 return self._scalar(node)
             case SequenceNode():
-                return replace(node, items=tuple(self.node(item) for item in node.items))
+                listed = tuple(self.node(item) for item in node.items)
+                return node if all(map(is_, listed, node.items)) else replace(node, items=listed)
             case MappingNode():
-                return replace(node, items={key: self.node(item) for key, item in node.items.items()})
+                items = {key: self.node(item) for key, item in node.items.items()}
+                return node if all(map(is_, items.values(), node.items.values())) else replace(node, items=items)
 
     def _scalar(self, node: Scalar) -> Scalar:
         text = node.value

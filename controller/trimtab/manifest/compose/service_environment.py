@@ -54,8 +54,9 @@ def include_environment(inclusion: Inclusion, outer: Mapping[str, str], files: T
 
 
 def _default_env(directory: str, files: TreeFiles) -> tuple[tuple[str, Place], ...]:
-    path = join_path(directory, ".env")
-    return ((path, Place(origin=Origin(path))),) if files.kind(path) is not None else ()
+    at = Place(origin=Origin(join_path(directory, ".env")))
+    path = files.join(directory, ".env", "the env file", at)
+    return ((path, at),) if path is not None and files.kind(path) is not None else ()
 
 
 def _read_all(

@@ -88,7 +88,9 @@ class TreeFiles:
         return None if entry is None else entry.kind
 
     def read(self, path: str, what: str, at: Place, *, required: bool = True) -> bytes | None:
-        """A regular file's content; None after reporting why not, or in silence if it is not there nor required."""
+        """A regular file's content; None after reporting why not, or in silence if it is neither there nor required."""
+        if self.join("", path, what, at) is None:
+            return None
         kind = self.kind(path)
         if kind is None:
             if required:

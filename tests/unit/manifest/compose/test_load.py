@@ -571,7 +571,11 @@ def test_a_name_of_its_own_and_an_old_version_are_noted() -> None:
         ({"compose.yaml": "text"}, ["TT1025 compose.yaml:1:1"]),
         ({"compose.yaml": "a: ["}, ["TT1003 compose.yaml:2:1"]),
         ({"compose.yaml": b"\xff"}, ["TT1002 compose.yaml:1:1"]),
-        ({"compose.yaml": Link("/etc/passwd")}, ["TT1020 compose.yaml"]),
+        ({"compose.yaml": Link("/etc/passwd")}, ["TT1022 compose.yaml"]),
+        (
+            {"compose.yaml": "services: {a: {image: i}}", ".env": Link("/proc/self/environ")},
+            ["TT1022 .env"],
+        ),
         ({"compose.yaml": Submodule()}, ["TT1021 compose.yaml"]),
     ],
 )
