@@ -63,7 +63,10 @@ def default_data_dir(environment: Mapping[str, str]) -> Path:
 
 
 def load_config(
-    file: Path | None = None, *, environment: Mapping[str, str] | None = None, **options: object
+    file: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Config:
     """The configuration; ``options`` that are None were not given.
 
@@ -82,7 +85,7 @@ def load_config(
     known = {f.name for f in fields(Config)} - {"repositories"}
     short = {name.removesuffix("_s"): name for name in known}
     config = _apply(config, {short[k]: v for k, v in named.items() if k in short}, "the environment")
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in (options or {}).items() if value is not None}
     config = _apply(config, given, "an option")
     if not _INSTALLATION.fullmatch(config.installation):
         raise ConfigError(

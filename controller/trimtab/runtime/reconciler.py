@@ -25,7 +25,7 @@ from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Sy
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.plan import status as judge
 from trimtab.ports import Clock, ImageRetention, Store
-from trimtab.runtime.carry import Carried, Carrier
+from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.report import Reporter
@@ -65,7 +65,9 @@ class Reconciler(Generic[StepT]):
         *,
         healthy_changed: Callable[[AppKey], None] = lambda _key: None,
         settle_s: float = SETTLE_S,
+        watcher: Watcher[StepT] | None = None,
     ) -> None:
+        self._watcher = watcher
         self._catalog = catalog
         self._planner = planner
         self._carrier = carrier
@@ -93,6 +95,9 @@ class Reconciler(Generic[StepT]):
             return Stalled(error.message)
 
     def _asks_for_sync(self, trigger: Trigger) -> bool:
+        if not trigger.requests:
+            # A command that runs its own pass left no row.
+            return True
         found = (self._store.requests.get(request) for request in trigger.requests)
         return any(request is not None and request.verb is RequestVerb.SYNC for request in found)
 
@@ -205,7 +210,9 @@ class Reconciler(Generic[StepT]):
             self._carrier.report_drift(look, drift)
         self._reporter.begins(look, view, state, target.substitute)
         timeout_s = look.application.timeout_s if look.application is not None else None
-        carried = self._carrier.carry_out(look, cancelled=cancelled, trigger=trigger.kind.value, timeout_s=timeout_s)
+        carried = self._carrier.carry_out(
+            look, cancelled=cancelled, trigger=trigger.kind.value, timeout_s=timeout_s, watcher=self._watcher
+        )
         if carried.done:
             now = self._clock.now()
             if not target.substitute:

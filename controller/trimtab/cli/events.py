@@ -1,0 +1,60 @@
+"""``trimtab events``: what happened, oldest first; ``--follow`` goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.cli.common import ConfigOption, DataDirOption, OptionalApp, Output, OutputOption, document, explained, say, settings
+from trimtab.cli.documents import event_document
+from trimtab.model.keys import AppKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trimtab.model.records import StoredEvent
+
+
+def events(
+    app: OptionalApp = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many of the newest.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+    output: OutputOption = Output.TEXT,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Show what happened to all applications, or to one."""
+    with explained():
+        from trimtab import wiring
+
+        key = AppKey.parse(app) if app else None
+        store = wiring.open_store(settings(config, data_dir))
+        try:
+            found: Sequence[StoredEvent] = store.events.newest(app=key, limit=limit)
+            if output in {Output.JSON, Output.YAML}:
+                document({"formatVersion": 1, "events": [event_document(e) for e in found]}, output)
+                return
+            _show(found)
+            cursor = found[-1].id if found else 0
+            while follow:
+                time.sleep(0.5)
+                found = store.events.after(cursor, app=key)
+                _show(found)
+                cursor = found[-1].id if found else cursor
+        except KeyboardInterrupt:
+            return
+        finally:
+            store.close()
+
+
+def _show(found: Sequence[StoredEvent]) -> None:
+    for stored in found:
+        event = stored.event
+        mark = "!" if event.type.value == "Warning" else " "
+        app = f"{event.app}: " if event.app else ""
+        say(f"{event.at:%Y-%m-%d %H:%M:%S} {mark} {event.reason:<18} {app}{event.message}")
+        log = event.fields.get("log")
+        for line in log if isinstance(log, list) else ():
+            say(f"                      | {line}")

@@ -1,0 +1,116 @@
+"""The command line: one file a verb, imported when it is used."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+
+from trimtab import __version__
+
+if TYPE_CHECKING:
+    # Typer carries its own copy of click.
+    from typer._click.core import Command, Context
+    from typer._click.formatting import HelpFormatter
+
+# verb: (module, function). What a verb needs is imported when it runs, so that help is quick.
+COMMANDS = {
+    "validate": ("trimtab.cli.validate", "validate"),
+    "render": ("trimtab.cli.render", "render"),
+    "plan": ("trimtab.cli.plan", "plan"),
+    "apply": ("trimtab.cli.apply", "apply"),
+    "run": ("trimtab.cli.run", "run"),
+    "status": ("trimtab.cli.status", "status"),
+    "diff": ("trimtab.cli.diff", "diff"),
+    "history": ("trimtab.cli.history", "history"),
+    "events": ("trimtab.cli.events", "events"),
+    "rollback": ("trimtab.cli.rollback", "rollback"),
+    "sync": ("trimtab.cli.requests", "sync"),
+    "suspend": ("trimtab.cli.requests", "suspend"),
+    "resume": ("trimtab.cli.requests", "resume"),
+    "terminate": ("trimtab.cli.requests", "terminate"),
+    "approve": ("trimtab.cli.requests", "approve"),
+    "logs": ("trimtab.cli.logs", "logs"),
+    "images": ("trimtab.cli.images", "images"),
+    "delete": ("trimtab.cli.delete", "delete"),
+    "doctor": ("trimtab.cli.doctor", "doctor"),
+    "schema": ("trimtab.cli.schema", "schema"),
+}
+
+SUMMARIES = {
+    "validate": "Check manifests offline; every problem with file, line and column.",
+    "render": "Print the resolved application, as 'docker compose config' does.",
+    "plan": "Show what a sync would do now; nothing is changed.",
+    "apply": "Sync once, to the end.",
+    "run": "Watch repositories and converge until stopped: the controller.",
+    "status": "Where applications stand.",
+    "diff": "Drift: where the engine differs from Git, field by field.",
+    "history": "What was deployed when, from which commit, with what result.",
+    "events": "What happened.",
+    "rollback": "Make and push the 'git revert' commit, or --pin an older release.",
+    "sync": "Ask the controller for a sync now.",
+    "suspend": "Ask the controller to leave an application alone.",
+    "resume": "Ask the controller to look after it again.",
+    "terminate": "Ask the controller to stop a running sync.",
+    "approve": "Approve a plan that is held.",
+    "logs": "Show the output of an application's containers.",
+    "images": "List the images of an application and what they were built from.",
+    "delete": "Remove an application's containers and networks; volumes are kept.",
+    "doctor": "Check engine, builder, git, permissions and disk.",
+    "schema": "Print the JSON Schema of manifests, or the CRDs.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Finds a verb's module when it is called, and lists all verbs without importing one."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the group's signature
+        """In the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - the group's signature
+        """One verb, imported now."""
+        import importlib
+
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name=cmd_name)(getattr(importlib.import_module(module), name))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - the group's signature
+        """The list of verbs in the help text."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="trimtab",
+    help="GitOps for Docker: what Git says is what runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"trimtab {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+) -> None:
+    """GitOps for Docker: what Git says is what runs."""
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="trimtab")

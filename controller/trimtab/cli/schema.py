@@ -1,0 +1,22 @@
+"""``trimtab schema``: JSON Schema for editors, or the CRDs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.common import Output, document
+
+
+def schema(
+    crd: Annotated[bool, typer.Option("--crd", help="The CustomResourceDefinitions, as in crds/.")] = False,
+) -> None:
+    """Print the JSON Schema of manifests, or the CRDs."""
+    from trimtab.manifest.schema import crd_yaml, json_schema
+
+    if not crd:
+        document(json_schema(), Output.JSON)
+        return
+    sys.stdout.write("---\n".join(text for _, text in sorted(crd_yaml().items())))

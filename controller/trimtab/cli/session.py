@@ -1,0 +1,183 @@
+"""What one command looks at: a directory or a repository, planned against an engine. For ``plan`` and ``apply``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab import wiring
+from trimtab.config import Config, RepositoryConfig
+from trimtab.errors import ManifestError, UserError
+from trimtab.model.diagnostics import Diagnostic, Severity
+from trimtab.model.keys import AppKey
+from trimtab.model.snapshot import Snapshot
+from trimtab.plan.render import PlanHeader
+from trimtab.runtime.planner import Look, Planner
+from trimtab.runtime.views import View
+
+if TYPE_CHECKING:
+    from trimtab.backends.engine.steps import EngineStep
+    from trimtab.runtime.catalog import Catalog, Repository
+    from trimtab.store.sqlite import SqliteStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Everything a planning command needs; ``problems`` are those of applications that cannot be used."""
+
+    config: Config
+    store: SqliteStore
+    engine: wiring.Engine
+    planner: Planner[EngineStep]
+    catalog: Catalog
+    repository: Repository
+    problems: tuple[Diagnostic, ...]
+
+    def views(self, only: str | None = None) -> tuple[View, ...]:
+        """The usable applications, dependencies first; one if ``only`` names it."""
+        usable = {view.key: view for view in self.catalog.views() if view.usable and view.application is not None}
+        if only is not None:
+            key = AppKey.parse(only)
+            if key not in usable:
+                known = ", ".join(str(k) for k in sorted(usable)) or "none"
+                raise UserError(f"there is no application '{only}' that can be used", hint=f"there are: {known}")
+            return (usable[key],)
+        done: list[View] = []
+
+        def visit(key: AppKey, path: tuple[AppKey, ...]) -> None:
+            view = usable.get(key)
+            if view is None or view in done or key in path or view.application is None:
+                return
+            for other in view.application.depends_on:
+                visit(other, (*path, key))
+            done.append(view)
+
+        for key in sorted(usable):
+            visit(key, ())
+        return tuple(done)
+
+    def look(self, view: View) -> Look[EngineStep]:
+        """Plan one application."""
+        application, snapshot = view.application, view.snapshot
+        if application is None or snapshot is None:
+            raise UserError(f"{view.key} has no manifest that can be used")
+        desired = self.planner.desired(application, snapshot)
+        return self.planner.look(
+            view.key,
+            desired,
+            application=application,
+            snapshot=snapshot,
+            prune=application.sync_policy.prune,
+            diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
+        )
+
+    def header(self, view: View) -> PlanHeader:
+        """What stands above a plan."""
+        status = self.store.statuses.get(view.key)
+        state = self.store.applied.get(view.key)
+        return plan_header(
+            view.key, view.snapshot, applied_revision=state.applied_revision, health=status.health.value if status else ""
+        )
+
+
+def plan_header(key: AppKey, snapshot: Snapshot | None, *, applied_revision: str = "", health: str = "") -> PlanHeader:
+    """The header of a plan for one commit."""
+    if snapshot is None:
+        return PlanHeader(app=str(key), applied_revision=applied_revision, health=health)
+    age_s = (datetime.now(UTC) - snapshot.committed_at).total_seconds() if snapshot.committed_at else None
+    return PlanHeader(
+        app=str(key),
+        ref=snapshot.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"),
+        revision=snapshot.revision,
+        subject=snapshot.subject,
+        author=snapshot.author,
+        age_s=age_s,
+        applied_revision=applied_revision,
+        health=health,
+    )
+
+
+@contextlib.contextmanager
+def open_session(  # noqa: PLR0913 - the options of a command
+    config: Config,
+    path: Path | None,
+    repo: str | None,
+    *,
+    branch: str = "",
+    subpath: str = "",
+    revision: str = "",
+    environment: dict[str, str] | None = None,
+    keep_key: bool = False,
+) -> Iterator[Session]:
+    """Read the manifests and connect to the engine; closes both."""
+    store = wiring.open_store(config)
+    try:
+        engine = wiring.open_engine(config, keep_key=keep_key)
+    except BaseException:
+        store.close()
+        raise
+    try:
+        planner = wiring.open_planner(engine, store, config)
+        repository = open_target(config, path, repo, branch=revision or branch, subpath=subpath, environment=environment)
+        catalog = wiring.open_catalog([repository], store, config, planner)
+        catalog.refresh(repository)
+        problems = _problems(catalog, repository)
+        yield Session(
+            config=config, store=store, engine=engine, planner=planner, catalog=catalog, repository=repository, problems=problems
+        )
+        catalog.close()
+    finally:
+        engine.close()
+        store.close()
+
+
+def open_target(
+    config: Config,
+    path: Path | None,
+    repo: str | None,
+    *,
+    branch: str = "",
+    subpath: str = "",
+    environment: dict[str, str] | None = None,
+) -> Repository:
+    """The directory or repository that a command is about."""
+    if repo is not None:
+        return wiring.open_repository(
+            RepositoryConfig(url=repo, branch=branch, path=subpath, environment=environment or {}), config
+        )
+    from trimtab.sources.workdir import WorkingDirectory
+
+    if branch:
+        raise UserError("a directory has no revisions", hint="give --repo together with --rev or --branch")
+    directory = WorkingDirectory(path or Path())
+    inside = "/".join(part for part in (directory.path, subpath.strip("/")) if part)
+    name = (path or Path()).resolve().name
+    settings = RepositoryConfig(url=directory.url, path=inside, name=wiring.default_name(name), environment=environment or {})
+    return wiring.open_repository(settings, config, directory)
+
+
+def _problems(catalog: Catalog, repository: Repository) -> tuple[Diagnostic, ...]:
+    result = repository.result
+    found: list[Diagnostic] = list(result.diagnostics) if result is not None else []
+    for failed in result.failed if result is not None else ():
+        found += failed.diagnostics
+    for view in catalog.views():
+        found += view.problems
+    errors = sorted({d for d in found if d.severity is Severity.ERROR}, key=lambda d: (d.origin, d.code, d.message))
+    return tuple(errors)
+
+
+def require_applications(session: Session, views: Sequence[View]) -> None:
+    """Say so when there is nothing to work on. Raises ManifestError."""
+    if views:
+        return
+    if session.problems:
+        raise ManifestError("no application can be used", session.problems)
+    raise ManifestError(
+        f"no application in {session.repository.source.url}",
+        hint="add a compose.yaml, or an Application (apiVersion: trimtab.dev/v1alpha1)",
+    )
