@@ -1,4 +1,4 @@
-"""The only place that builds concrete objects: which store, which engine, which sources, put together."""
+"""The store and the engine, built from the configuration."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.dialect import EngineDialect
-from trimtab.config import Config, RepositoryConfig
+from trimtab.config import Config
 from trimtab.errors import ConfigError
-from trimtab.images.resolver import TreeImageResolver
-from trimtab.model.application import SourceRef
-from trimtab.runtime.catalog import Catalog, Repository
 from trimtab.runtime.clock import SystemClock
-from trimtab.runtime.planner import Planner
 from trimtab.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from trimtab.backends.engine.client import EngineClient
     from trimtab.backends.engine.driver import EngineDriver
-    from trimtab.backends.engine.steps import EngineStep
-    from trimtab.ports import Source
 
 KEY_FILE = "installation.key"
 KEY_BYTES = 32
@@ -124,65 +118,6 @@ def _write_key(file: Path, key: bytes) -> None:
         draft.replace(file)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint="give another --data-dir") from None
-
-
-def open_source(repository: RepositoryConfig, config: Config) -> Source:
-    """A Git source. Raises UserError, ConfigError."""
-    from trimtab.sources.credentials import Credential
-    from trimtab.sources.source import GitSource
-
-    def read(path: str) -> str:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip() if path else ""
-        except OSError as error:
-            raise ConfigError(f"the credential file {path} cannot be read: {error.strerror}") from None
-
-    credential = Credential(
-        username=repository.username,
-        password=read(repository.credential_file),
-        ssh_key_file=Path(repository.ssh_key_file) if repository.ssh_key_file else None,
-        known_hosts_file=Path(repository.known_hosts_file) if repository.known_hosts_file else None,
-    )
-    return GitSource(repository.url, target=repository.branch, data_dir=config.data_dir, credential=credential)
-
-
-def open_repository(repository: RepositoryConfig, config: Config, source: Source | None = None) -> Repository:
-    """A watched repository; ``source`` when it is not the configured Git one."""
-    return Repository(
-        source=source or open_source(repository, config),
-        path=repository.path.strip("/").removeprefix("."),
-        default_name=repository.name or default_name(repository.url),
-        excludes=repository.excludes,
-        environment=repository.environment,
-        target_revision=repository.branch,
-    )
-
-
-def default_name(url: str) -> str:
-    """The name of an application at a repository's root: the repository's own."""
-    last = url.rstrip("/").removesuffix("/.git").removesuffix(".git").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-    name = "".join(c if c.isalnum() or c == "-" else "-" for c in last.lower()).strip("-")
-    return name or "app"
-
-
-def open_catalog(
-    repositories: Sequence[Repository], store: SqliteStore, config: Config, planner: Planner[EngineStep] | None = None
-) -> Catalog:
-    """The catalog of these repositories."""
-
-    def elsewhere(reference: SourceRef) -> Source:
-        return open_source(RepositoryConfig(url=reference.repo_url, branch=reference.target_revision), config)
-
-    if planner is None:
-        return Catalog(repositories, store.facts, elsewhere)
-    return Catalog(repositories, store.facts, elsewhere, planner.unaffected)
-
-
-def open_planner(engine: Engine, store: SqliteStore, config: Config) -> Planner[EngineStep]:
-    """Stages 3 to 8 for this engine."""
-    return Planner(
-        engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds
-    )
 
 
 class EngineRetention:

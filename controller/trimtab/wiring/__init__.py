@@ -1,0 +1,23 @@
+"""The only place that builds concrete objects: which store, which engine, which sources, put together."""
+
+from trimtab.wiring.engine import Engine, EngineRetention, installation_key, open_engine, open_store
+from trimtab.wiring.repositories import (
+    default_name,
+    open_catalog,
+    open_planner,
+    open_repository,
+    open_source,
+)
+
+__all__ = [
+    "Engine",
+    "EngineRetention",
+    "default_name",
+    "installation_key",
+    "open_catalog",
+    "open_engine",
+    "open_planner",
+    "open_repository",
+    "open_source",
+    "open_store",
+]

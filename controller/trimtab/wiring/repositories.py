@@ -1,0 +1,80 @@
+"""Repositories, the catalog of their applications, and the planner, built from the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.config import Config, RepositoryConfig
+from trimtab.errors import ConfigError
+from trimtab.images.resolver import TreeImageResolver
+from trimtab.model.application import SourceRef
+from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.planner import Planner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trimtab.backends.engine.steps import EngineStep
+    from trimtab.ports import Source
+    from trimtab.store.sqlite import SqliteStore
+    from trimtab.wiring.engine import Engine
+
+
+def open_source(repository: RepositoryConfig, config: Config) -> Source:
+    """A Git source. Raises UserError, ConfigError."""
+    from trimtab.sources.credentials import Credential
+    from trimtab.sources.source import GitSource
+
+    def read(path: str) -> str:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() if path else ""
+        except OSError as error:
+            raise ConfigError(f"the credential file {path} cannot be read: {error.strerror}") from None
+
+    credential = Credential(
+        username=repository.username,
+        password=read(repository.credential_file),
+        ssh_key_file=Path(repository.ssh_key_file) if repository.ssh_key_file else None,
+        known_hosts_file=Path(repository.known_hosts_file) if repository.known_hosts_file else None,
+    )
+    return GitSource(repository.url, target=repository.branch, data_dir=config.data_dir, credential=credential)
+
+
+def open_repository(repository: RepositoryConfig, config: Config, source: Source | None = None) -> Repository:
+    """A watched repository; ``source`` when it is not the configured Git one."""
+    return Repository(
+        source=source or open_source(repository, config),
+        path=repository.path.strip("/").removeprefix("."),
+        default_name=repository.name or default_name(repository.url),
+        excludes=repository.excludes,
+        environment=repository.environment,
+        target_revision=repository.branch,
+    )
+
+
+def default_name(url: str) -> str:
+    """The name of an application at a repository's root: the repository's own."""
+    last = url.rstrip("/").removesuffix("/.git").removesuffix(".git").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    name = "".join(c if c.isalnum() or c == "-" else "-" for c in last.lower()).strip("-")
+    return name or "app"
+
+
+def open_catalog(
+    repositories: Sequence[Repository], store: SqliteStore, config: Config, planner: Planner[EngineStep] | None = None
+) -> Catalog:
+    """The catalog of these repositories."""
+
+    def elsewhere(reference: SourceRef) -> Source:
+        return open_source(RepositoryConfig(url=reference.repo_url, branch=reference.target_revision), config)
+
+    if planner is None:
+        return Catalog(repositories, store.facts, elsewhere)
+    return Catalog(repositories, store.facts, elsewhere, planner.unaffected)
+
+
+def open_planner(engine: Engine, store: SqliteStore, config: Config) -> Planner[EngineStep]:
+    """Stages 3 to 8 for this engine."""
+    return Planner(
+        engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds
+    )
