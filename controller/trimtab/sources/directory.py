@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trimtab.errors import Conflict
-from trimtab.model.snapshot import Entry, EntryKind, Snapshot
-from trimtab.sources.errors import InvalidUrl
+from trimtab.model.snapshot import Entry, EntryKind
 from trimtab.sources.gitdir import find
 
 _GIT = ".git"
@@ -23,19 +22,6 @@ _MODES = {
     EntryKind.DIRECTORY: b"40000",
     EntryKind.SUBMODULE: b"160000",
 }
-
-
-def directory_snapshot(path: Path) -> Snapshot:
-    """What is in a directory now, committed or not; its revision is "".
-
-    Raises:
-        InvalidUrl: it is not a directory.
-    """
-    if not path.is_dir():
-        raise InvalidUrl(f"'{path}' is not a directory", hint="give the directory of the manifests, or --repo URL")
-    return Snapshot(
-        repo_url=str(path), ref="", revision="", subject="", author="", committed_at=None, tree=DirectoryTree(path)
-    )
 
 
 class DirectoryTree:

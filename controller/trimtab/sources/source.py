@@ -122,6 +122,19 @@ class GitSource:
             oid = self._repository.obtain(revision)
             self._record(oid)
 
+    def last_followed(self) -> Snapshot | None:
+        """The commit that was last followed, from what is here: for holding it after a restart, whatever Git says now.
+
+        None when nothing was followed yet, or its objects are gone.
+        """
+        revision = self._followed.revision
+        try:
+            if not revision or self.store.info(f"{revision}^{{commit}}") is None:
+                return None
+            return self._snapshot("", revision)
+        except GitUnavailable:
+            return None
+
     def log(self, revision: str, limit: int) -> tuple[Commit, ...]:
         """``revision`` and its ancestors, newest first."""
         oid = self._repository.obtain(revision)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import statistics
 import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 from tests.support.gitrepo import GitRepo, git
 from trimtab.errors import Conflict
 from trimtab.model.snapshot import EntryKind
+from trimtab.sources.archive import iter_tar
 from trimtab.sources.directory import DirectoryTree
 from trimtab.sources.errors import HistoryRewritten, InvalidUrl, QuotaExceeded, RefMissing
 from trimtab.sources.limits import GitLimits
@@ -107,6 +110,23 @@ def test_a_submodule_is_reported_and_not_entered(repo: GitRepo, source: GitSourc
         assert list(tree.walk("inner")) == []
         with pytest.raises(FileNotFoundError):
             tree.read("inner")
+
+
+def test_a_context_with_links_and_a_submodule_streams_as_git_archive_would(repo: GitRepo, source: GitSource) -> None:
+    inner = repo.path / "web/inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    git(inner, "commit", "-q", "--allow-empty", "-m", "x")
+    (repo.path / "web/out").symlink_to("/etc/passwd")
+    repo.deploy({"web/run.sh": "#!/bin/sh\n"})
+    theirs = subprocess.run(["git", "archive", "HEAD:web"], cwd=repo.path, capture_output=True, check=True).stdout
+
+    def members(stream: bytes) -> dict[str, tuple[bytes, bool, str, int]]:
+        with tarfile.open(fileobj=io.BytesIO(stream)) as tar:
+            return {m.name: (m.type, bool(m.mode & 0o100), m.linkname, m.size) for m in tar.getmembers()}
+
+    for tree in (source.snapshot().tree, DirectoryTree(repo.path)):
+        assert members(b"".join(iter_tar(tree, "web"))) == members(theirs)
 
 
 def test_a_file_changed_after_the_look_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ from trimtab.sources.source import GitSource
 
 CANARY = "canary-7f3a9"
 
+# Servers, pushes and fetches: half a minute all together on two busy cores.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> GitRepo:
@@ -257,6 +260,11 @@ def test_a_remote_that_is_gone_for_a_while_holds_what_was_read(repo: GitRepo, tm
     with pytest.raises(GitUnavailable):
         source.snapshot()
     assert source.snapshot(held.revision).tree.read("compose.yaml") == b"services: {}\n"
+    restarted = GitSource(f"{site.url}/repo.git", target="main", data_dir=tmp_path / "data")
+    last = restarted.last_followed()
+    assert last is not None
+    assert (last.revision, last.tree.read("compose.yaml")) == (held.revision, b"services: {}\n")
+    assert GitSource(f"{site.url}/other.git", target="main", data_dir=tmp_path / "data").last_followed() is None
     head = repo.deploy({"x": "1"})
     with http_git(repo.remote.parent, port=site.port):
         assert source.poll() == head
@@ -473,6 +481,27 @@ def test_a_tree_that_leads_out_of_itself_is_refused(repo: GitRepo, source: GitSo
     with pytest.raises(MalformedObject):
         local.snapshot().tree.children("")
     local.close()
+
+
+def test_a_sha256_repository_is_mirrored(tmp_path: Path) -> None:
+    (tmp_path / "served").mkdir()
+    git(tmp_path / "served", "init", "-q", "--bare", "--object-format=sha256", "-b", "main", "repo.git")
+    git(tmp_path, "init", "-q", "--object-format=sha256", "-b", "main", "work")
+    (tmp_path / "work/x").write_text("1")
+    git(tmp_path / "work", "add", "x")
+    git(tmp_path / "work", "commit", "-q", "-m", "x")
+    git(tmp_path / "work", "push", "-q", str(tmp_path / "served/repo.git"), "main")
+    with http_git(tmp_path / "served") as site:
+        source = GitSource(f"{site.url}/repo.git", data_dir=tmp_path / "data")
+        assert len(source.poll()) == 64
+        assert source.snapshot().tree.read("x") == b"1"
+
+
+def test_a_source_that_is_closed_refuses_to_read(source: GitSource) -> None:
+    tree = source.snapshot().tree
+    source.close()
+    with pytest.raises(GitUnavailable, match="closed"):
+        tree.read("compose.yaml")
 
 
 # -- ssh -------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ from trimtab.sources.source import GitSource
 
 AUTHOR = Author("Trimtab", "trimtab@example.org")
 
+# Servers, pushes and fetches: half a minute all together on two busy cores.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> GitRepo:
@@ -119,6 +122,14 @@ def test_a_push_in_between_is_built_upon(repo: GitRepo, source: GitSource) -> No
     commit = source.revert(since=first, until=bad, author=AUTHOR)
     assert len(raced) == 2
     assert git(repo.remote, "rev-parse", f"{commit.revision}^") == raced[-1]
+
+
+def test_the_default_branch_is_asked_for_when_none_is_named(repo: GitRepo, source: GitSource, tmp_path: Path) -> None:
+    first = repo.head()
+    repo.deploy({"shop/page": "new\n"}, "bad")
+    default = GitSource(source.url, data_dir=tmp_path / "other", credential=source._credential)
+    assert default.revert(since=first, author=AUTHOR).subject == 'Revert "bad"'
+    assert git(repo.remote, "rev-parse", "main^{tree}") == git(repo.remote, "rev-parse", f"{first}^{{tree}}")
 
 
 def test_a_checked_out_branch_is_not_pushed_to(repo: GitRepo, tmp_path: Path) -> None:
