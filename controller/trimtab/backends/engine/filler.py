@@ -6,7 +6,6 @@ is in a container itself. The container's image is an empty one that the engine 
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import secrets
@@ -96,23 +95,6 @@ def read(client: EngineClient, container_id: str, path: str) -> bytes | None:
             if member.isfile() and (handle := archive.extractfile(member)) is not None:
                 return handle.read()
     return None
-
-
-def stat(client: EngineClient, container_id: str, path: str) -> dict[str, object] | None:
-    """Facts of one path of the volume ("name", "size", "mode", "mtime", "linkTarget"); None if nothing is there."""
-    try:
-        response = client.open(
-            "HEAD",
-            f"/containers/{container_id}/archive",
-            what="look into volume",
-            key=path,
-            params={"path": f"{ROOT}/{path}"},
-        )
-    except Missing:
-        return None
-    with response:
-        facts: dict[str, object] = json.loads(base64.b64decode(response.headers["X-Docker-Container-Path-Stat"]))
-        return facts
 
 
 def remove_leftovers(client: EngineClient, volume: str, installation: str) -> None:

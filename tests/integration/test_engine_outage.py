@@ -1,0 +1,102 @@
+"""An engine that restarts, hangs or is away: noticed, told, survived (I11). A real engine behind a socket that can be cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.support.driving import KEY, Driving
+from tests.support.engine import EngineScope
+from tests.support.proxy import EngineProxy
+from tests.support.waiting import eventually
+from trimtab.backends.engine import driver as driver_module
+from trimtab.backends.engine.client import EngineClient
+from trimtab.backends.engine.driver import EngineDriver
+from trimtab.backends.engine.events import EventStream
+from trimtab.errors import BackendUnavailable
+from trimtab.model.events import EngineEvent
+from trimtab.model.keys import Kind
+
+pytestmark = [
+    pytest.mark.engine,
+    # docker-py drops a unix socket whose connect failed without closing it; the collector does.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, engine_url: str) -> Iterator[EngineProxy]:
+    if not engine_url.startswith("unix://"):
+        pytest.skip("the proxy is for engines on a local socket")
+    made = EngineProxy(tmp_path / "engine.sock", engine_url.removeprefix("unix://"))
+    yield made
+    made.thaw()
+    made.stop()
+
+
+@pytest.fixture
+def drive(scope: EngineScope, proxy: EngineProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driving]:
+    # Waits of half a minute, shortened: what is proved is that they end.
+    monkeypatch.setattr(driver_module, "EventStream", lambda *a, **k: EventStream(*a, **k, idle_s=1.0))
+    client = EngineClient(proxy.url, timeout_s=2.0)
+    driver = EngineDriver(client, installation=scope.name, seal_key=KEY)
+    yield Driving(scope.name, client, driver)
+    driver.close()
+
+
+def _watch(drive: Driving) -> list[EngineEvent]:
+    seen: list[EngineEvent] = []
+    drive.driver.watch(seen.append)
+    eventually(lambda: seen, what="the stream is connected")
+    assert [e.action for e in seen] == ["connected"]
+    return seen
+
+
+def _told(seen: list[EngineEvent], action: str) -> bool:
+    return any(e.kind == "engine" and e.action == action for e in seen)
+
+
+def test_a_restart_is_survived_and_what_happened_meanwhile_is_seen(drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient) -> None:
+    container = drive.do(drive.container())["id"]
+    seen = _watch(drive)
+    assert drive.live(Kind.CONTAINER, "web") is not None
+    proxy.stop()
+    eventually(lambda: _told(seen, "disconnected"), what="it is told that the engine is away", timeout_s=10)
+    with pytest.raises(BackendUnavailable):
+        drive.driver.observe(drive.app)
+    docker_api.remove_container(container)
+    proxy.start()
+    eventually(lambda: _told(seen, "reconnected"), what="it is told that the engine is back", timeout_s=15)
+    assert drive.live(Kind.CONTAINER, "web") is None
+    again = drive.do(drive.container())["id"]
+    eventually(lambda: any(e.handle == again for e in seen), what="events flow again", timeout_s=10)
+
+
+def test_a_hanging_engine_is_noticed(drive: Driving, proxy: EngineProxy) -> None:
+    seen = _watch(drive)
+    proxy.freeze()
+    began = time.monotonic()
+    with pytest.raises(BackendUnavailable):
+        drive.driver.observe(drive.app, fresh=True)
+    eventually(lambda: _told(seen, "disconnected"), what="the hanging stream is noticed", timeout_s=15)
+    assert time.monotonic() - began < 20
+    proxy.thaw()
+    eventually(lambda: _told(seen, "reconnected"), what="it works again", timeout_s=20)
+
+
+def test_silence_is_no_outage(drive: Driving, proxy: EngineProxy) -> None:
+    seen = _watch(drive)
+    pings = drive.client.calls.snapshot()["GET /_ping"]
+    eventually(lambda: drive.client.calls.snapshot()["GET /_ping"] >= pings + 2, what="silence was checked twice", timeout_s=15)
+    assert [e.action for e in seen if e.kind == "engine"] == ["connected"]
+
+
+def test_a_kept_connection_that_was_cut_is_opened_again(drive: Driving, proxy: EngineProxy) -> None:
+    drive.driver.observe(drive.app)
+    proxy.cut()
+    time.sleep(0.1)
+    assert drive.driver.observe(drive.app, fresh=True).live == {}

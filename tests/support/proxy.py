@@ -1,0 +1,85 @@
+"""A unix socket in front of the engine's that a test can cut, freeze and close: an engine that restarts or hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from pathlib import Path
+
+
+class EngineProxy:
+    """Passes bytes between clients of ``path`` and the engine's socket until told otherwise."""
+
+    def __init__(self, path: Path, upstream: str) -> None:
+        self.path = path
+        self._upstream = upstream
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._listener: socket.socket | None = None
+        self._moving = threading.Event()
+        self._moving.set()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """For DOCKER_HOST."""
+        return f"unix://{self.path}"
+
+    def start(self) -> None:
+        """Accept connections."""
+        self.path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(32)
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse new connections and cut those there are: the engine is being restarted."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        self.path.unlink(missing_ok=True)
+        self.cut()
+
+    def cut(self) -> None:
+        """End every connection; new ones are accepted."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def freeze(self) -> None:
+        """Keep every connection open and move no more bytes: the engine hangs."""
+        self._moving.clear()
+
+    def thaw(self) -> None:
+        """Move bytes again."""
+        self._moving.set()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._upstream)
+            with self._lock:
+                self._pairs.append((client, server))
+            threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
+
+    def _pump(self, client: socket.socket, server: socket.socket) -> None:
+        ends = {client: server, server: client}
+        with client, server, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select(list(ends), [], [], 0.5)[0]:
+                    data = ready.recv(65536)
+                    self._moving.wait()
+                    if not data:
+                        return
+                    ends[ready].sendall(data)
