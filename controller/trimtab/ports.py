@@ -362,6 +362,10 @@ class RequestBox(Protocol):
         """Those nobody has seen, oldest first."""
         ...
 
+    def reopen(self) -> None:
+        """At start: what a dead process accepted and never finished is pending again."""
+        ...
+
     def answer(self, request: int, state: RequestState, answer: str) -> None:
         """Say what became of it."""
         ...
