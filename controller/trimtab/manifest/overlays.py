@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import jsonpatch
 import jsonpointer
@@ -20,7 +20,7 @@ from trimtab.manifest.compose.paths import rebase
 from trimtab.manifest.compose.tree_files import TreeFiles
 from trimtab.manifest.kinds.decode import did_you_mean
 from trimtab.manifest.kinds.settings import Patch, PatchOperation
-from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode, to_plain
+from trimtab.manifest.nodes import MappingNode, Node, Scalar, ScalarValue, SequenceNode, to_plain
 from trimtab.model.application import Pointer
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.snapshot import Tree
@@ -105,8 +105,6 @@ def _no_target(placed: PlacedPatch, section: Node | None) -> Diagnostic:
 def _carry_out(placed: PlacedPatch, entry: Node) -> tuple[Node | None, tuple[Diagnostic, ...]]:
     """The patched entry, in which what a patch has written is at the patch's place; None if it fails."""
     document: Any = to_plain(entry)
-    if document is None:
-        document = {}  # `networks: {front: }` is a network without attributes
     origins = dict(_origins(entry, ()))
     for index, operation in enumerate(placed.patch.patch):
         try:
@@ -117,8 +115,8 @@ def _carry_out(placed: PlacedPatch, entry: Node) -> tuple[Node | None, tuple[Dia
             return None, (_error(Code.PATCH_FAILED, message, placed.operation_origin(index)),)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, ValueError, KeyError):
             return None, (_failed(placed, index, operation, document),)
-        if operation.op != "test":
-            _overwrite(origins, _parts(operation.path, document), placed.operation_origin(index))
+        for pointer in _written(operation, document):
+            _overwrite(origins, pointer, placed.operation_origin(index))
     if not isinstance(document, dict):
         message = f"the patch leaves no mapping of {placed.patch.target.kind.lower()} '{placed.patch.target.name}'"
         return None, (_error(Code.PATCH_FAILED, message, placed.node.origin),)
@@ -173,17 +171,30 @@ def _first_missing(document: object, path: str) -> str:
     return path
 
 
-def _parts(path: str, document: object) -> Pointer:
-    """``path`` as a pointer of the model: list positions are numbers, '-' is the last one."""
+def _written(operation: PatchOperation, document: object) -> Iterator[Pointer]:
+    """Which parts of the patched ``document`` an operation has changed."""
+    if operation.op == "test":
+        return
+    yield _pointer(operation.path, document, shifts=operation.op != "replace")
+    if operation.op == "move" and operation.from_ is not None:
+        yield _pointer(operation.from_, document, shifts=True)
+
+
+def _pointer(path: str, document: object, *, shifts: bool) -> Pointer:
+    """``path`` as a pointer of the model; where items of a list have changed places, the list's."""
     found: list[str | int] = []
-    for part in jsonpointer.JsonPointer(path).parts:
-        if isinstance(document, list):
-            position = len(document) - 1 if part == "-" else int(part)
-            found.append(position)
-            document = document[position] if 0 <= position < len(document) else None
-        else:
+    parts = jsonpointer.JsonPointer(path).parts
+    for depth, part in enumerate(parts, start=1):
+        if not isinstance(document, list):
             found.append(part)
             document = document.get(part) if isinstance(document, Mapping) else None
+            continue
+        if part == "-":
+            return (*found, len(document) - 1)
+        if shifts and depth == len(parts):
+            break
+        found.append(int(part))
+        document = document[int(part)]
     return tuple(found)
 
 
@@ -198,9 +209,8 @@ def _node(value: object, pointer: Pointer, origins: Mapping[Pointer, Origin], in
     if isinstance(value, list | tuple):
         children = tuple(_node(item, (*pointer, index), origins, origin) for index, item in enumerate(value))
         return SequenceNode(items=children, origin=origin)
-    if value is None or isinstance(value, str | int | float | bool):
-        return Scalar(value=value, origin=origin, quoted=isinstance(value, str))
-    raise TypeError(f"a {type(value).__name__} is no value of a compose model")
+    # Patches and models are JSON: what is neither mapping nor list is a scalar.
+    return Scalar(value=cast("ScalarValue", value), origin=origin, quoted=isinstance(value, str))
 
 
 def _error(code: Code, message: str, origin: Origin, hint: str = "") -> Diagnostic:

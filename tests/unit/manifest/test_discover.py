@@ -117,6 +117,15 @@ def test_a_link_to_a_manifest_outside_of_the_path_is_read_and_one_inside_is_not_
     assert [h.path for h in find(files).headers] == ["base/x.yaml"]
 
 
+def test_a_link_to_something_else_outside_of_the_path_does_not_matter() -> None:
+    assert find({"prod/LICENSE": Link("../LICENSE"), "LICENSE": "x"}, "prod") == Found(links=("prod/LICENSE",))
+
+
+def test_a_broken_file_claims_the_path_of_its_source() -> None:
+    found = find({"x.yaml": APP % "x" + "spec: {source: {path: deploy}, compose: {files: [sub/c.yaml}}\n"})
+    assert set(found.unreadable[0].claims) >= {"", "deploy", "deploy/sub"}
+
+
 def test_a_link_to_a_directory_outside_of_the_path_and_a_submodule_are_told() -> None:
     found = find({"prod/a": Link("../base"), "base/compose.yaml": "", "prod/sub": Submodule()}, "prod")
     assert [(u.path, u.diagnostics[0].code) for u in found.unreadable] == [

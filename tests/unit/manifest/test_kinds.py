@@ -122,6 +122,8 @@ def test_the_shortest_application_has_the_contracts_defaults() -> None:
         ("  project:\n", "5:3", "spec.project must be text, not empty", ""),
         ("  dependsOn: {name: x}\n", "5:3", "spec.dependsOn must be a list, not a mapping", ""),
         ("  dependsOn: [{}]\n", "5:15", "spec.dependsOn[0].name is required", ""),
+        ("  source: {repoURL: ' '}\n", "5:21", "must not be empty", ""),
+        ("  source: {repoURL: 'https://[x'}\n", "5:21", "is not a URL", ""),
         ("  source: {path: ../x}\n", "5:18", "must be a relative path inside the repository", ""),
         ("  source: {repoURL: 'https://me:s3cret@host/x'}\n", "5:21", "must not hold credentials", ""),
         ("  compose: {files: [/etc/compose.yaml]}\n", "5:21", "must be a relative path of the repository", ""),
@@ -182,6 +184,7 @@ def test_a_status_in_a_file_is_a_warning() -> None:
         ("ssh://deploy@host", True),
         ("unix://", False),
         ("ftp://host", False),
+        ("tcp://[x", False),
         ("host:2375", False),
         ("ssh://u:p@host", False),
     ],
@@ -215,6 +218,23 @@ spec:
   static:
     dir: ./static
 """
+
+
+def test_a_zerverless_application_with_errors_is_told() -> None:
+    (node,), _ = parse(ZERVERLESS.replace("branch", "brunch").encode(), "zerverless.yaml")
+    _, (found,) = declare(node, AppKey("alice", "my-app"))
+    assert (found.code, found.hint) == ("TT1502", "did you mean 'branch'?")
+
+
+def test_a_document_that_is_no_mapping_is_told() -> None:
+    (node,), _ = parse(b"[1]", "x.yaml")
+    _, (found,) = decode(ApplicationManifest, node)
+    assert found.message == "the document must be a mapping, not a list"
+
+
+def test_suspend_without_an_end() -> None:
+    assert problems("  suspend: {until: null}\n") == ()
+    assert problems("  suspend: true\n") == ()
 
 
 def test_a_zerverless_application_is_read_as_it_stands_and_its_functions_are_named() -> None:

@@ -12,6 +12,7 @@ from trimtab.manifest.load import FailedApplication, LoadCache, LoadResult, load
 from trimtab.manifest.trace import TracingTree
 from trimtab.model.application import SourceRef
 from trimtab.model.keys import AppKey
+from trimtab.model.snapshot import Entry
 
 APP = "apiVersion: trimtab.dev/v1alpha1\nkind: Application\nmetadata: {name: %s}\n"
 WEB = "services: {web: {image: web}}\n"
@@ -421,6 +422,20 @@ def test_a_repository_that_cannot_be_read_is_no_empty_repository() -> None:
 
     with pytest.raises(GitUnavailable):
         load(Gone({"a/compose.yaml": WEB}), default_name="x")
+
+    class GoesAway(MemoryTree):
+        def entry(self, path: str) -> Entry | None:
+            if path == "a/.env":
+                raise GitUnavailable("gone")
+            return super().entry(path)
+
+    with pytest.raises(GitUnavailable):
+        load(GoesAway({"a/compose.yaml": WEB}), default_name="x")
+
+
+def test_a_directory_whose_name_makes_no_application_name_is_told() -> None:
+    result = loaded({"_/compose.yaml": WEB, "a/compose.yaml": WEB})
+    assert (names(result), errors(result), failed(result)) == (["a"], ["TT1523"], [(None, "_/compose.yaml")])
 
 
 def test_dependencies_ports_and_failures_are_checked_across_applications() -> None:

@@ -19,7 +19,7 @@ services:
   tool: {image: tool, profiles: [tools]}
   web: {image: web, networks: [front], volumes: ["data:/data"]}
 networks: {front: }
-volumes: {data: {}}
+volumes: {data: }
 """
 HEAD = "apiVersion: trimtab.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec:\n  patches:\n"
 
@@ -75,6 +75,19 @@ def test_all_operations_and_several_patches_apply_in_order() -> None:
     assert "ports" not in app.compose.services["api"]
 
 
+def test_places_follow_what_a_patch_does_to_a_list() -> None:
+    app = application(
+        f"{{{API}[{{op: add, path: /ports/0, value: '70:70'}}, {{op: replace, path: /ports/1/target, value: 9}}]}}"
+    )
+    ports = app.compose.services["api"]["ports"]
+    assert isinstance(ports, list)
+    assert [p["target"] for p in ports] == [70, 9]
+    assert str(app.compose.origin("services", "api", "ports", 0)) == "shop/app.yaml:6:50"
+    assert str(app.compose.origin("services", "api", "ports", 1, "target")) == "shop/app.yaml:6:93"
+    app = application(f"{{{API}[{{op: move, from: /ports/0, path: /ports/-}}, {{op: remove, path: /ports/0}}]}}")
+    assert "ports" not in app.compose.services["api"]
+
+
 def test_networks_and_volumes_can_be_patched() -> None:
     app = application(
         "{target: {kind: Network, name: front}, patch: [{op: add, path: /internal, value: true}]}",
@@ -115,6 +128,7 @@ def test_a_service_that_is_off_can_be_patched_on() -> None:
         (f"{{{API}[{{op: add, path: /a/b/c, value: 1}}]}}", "TT1541", "6:50", "nothing at '/a'", "add '/a'"),
         (f"{{{API}[{{op: remove, path: /ports/7}}]}}", "TT1541", "6:50", "nothing at '/ports/7'", "render"),
         (f"{{{API}[{{op: add, path: /image/x, value: 1}}]}}", "TT1541", "6:50", "nothing at '/image/x'", ""),
+        (f"{{{API}[{{op: add, path: /ports/0/x/y, value: 1}}]}}", "TT1541", "6:50", "nothing at '/ports/0/x'", ""),
         (f"{{{API}[{{op: copy, from: /x, path: /y}}]}}", "TT1541", "6:50", "nothing at '/x'", ""),
         (f"{{{API}[{{op: test, path: /environment/TOKEN, value: a}}]}}", "TT1541", "6:50", "is not the one", ""),
         (f"{{{API}[{{op: replace, path: '', value: 5}}]}}", "TT1541", "6:5", "leaves no mapping", ""),

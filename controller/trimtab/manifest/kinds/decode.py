@@ -59,9 +59,9 @@ def decode(model: type[M], node: Node, *, where: str = "") -> tuple[M | None, tu
 def _diagnostic(model: type[BaseModel], node: Node, problem: ErrorDetails, where: str) -> Diagnostic:
     loc = tuple(part for part in problem["loc"] if part != "[key]")
     target, origin, length = _locate(node, loc, key=problem["type"] == "extra_forbidden")
-    name = dotted((where, *loc)) if where else dotted(loc)
+    name = (dotted((where, *loc)) if where else dotted(loc)) or "the document"
     kind, parent = problem["type"], dotted((where, *loc[:-1])) if where else dotted(loc[:-1])
-    code, message, hint = Code.BAD_FIELD, f"{name}: {problem['msg']}", ""
+    code, hint = Code.BAD_FIELD, ""
     match kind:
         case "extra_forbidden":
             known = _fields(model, loc[:-1])
@@ -82,8 +82,8 @@ def _diagnostic(model: type[BaseModel], node: Node, problem: ErrorDetails, where
             message = f"{name} must not be empty"
         case "greater_than_equal":
             message = f"{name} must be at least {problem['ctx']['ge']:g}"
-        case _ if "ctx" not in problem or "error" not in problem["ctx"]:
-            message = f"{name or 'the document'} {problem['msg']}"
+        case _:
+            message = f"{name} {problem['msg']}"
     return Diagnostic(
         severity=Severity.ERROR, code=code.value, message=message, origin=origin, hint=hint, length=length
     )
@@ -102,8 +102,7 @@ def _instead(target: Node | None) -> str:
             return ", not a list"
         case MappingNode():
             return ", not a mapping"
-        case None:
-            return ""
+    return ""
 
 
 def _locate(node: Node, loc: Loc, *, key: bool) -> tuple[Node | None, Origin, int]:
@@ -136,10 +135,7 @@ def _fields(model: type[BaseModel], loc: Loc) -> list[str]:
         if isinstance(part, int):
             continue
         annotation = next((f.annotation for n, f in here.model_fields.items() if (f.alias or n) == part), None)
-        inner = _model_in(annotation)
-        if inner is None:
-            return []
-        here = inner
+        here = _model_in(annotation) or here
     return sorted(field.alias or name for name, field in here.model_fields.items())
 
 
