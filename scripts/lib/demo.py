@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 
 import docker
@@ -17,13 +17,18 @@ import docker.errors
 import requests.exceptions
 from engine import connect
 
-APP, INSTALLATION = "trimtab.dev/app", "trimtab.dev/installation"
-KIND, OBJECT, REVISION = "trimtab.dev/kind", "trimtab.dev/object", "trimtab.dev/revision"
+INSTALLATION, KIND, OBJECT = "trimtab.dev/installation", "trimtab.dev/kind", "trimtab.dev/object"
 BUILT_BY = "trimtab.dev/built-by"
+# A controller's own notes on the engine: its key, its lock and what fills volumes. They have no name by label.
+KEY = "installation"
+NOTES = frozenset({KEY, "lock", "challenge", "filler", "filling"})
 
 
-def unsettled(report: str, wanted: Iterable[str]) -> list[str]:
-    """For each wanted application that is not Synced and Healthy by this ``trimtab status -o json``, a sentence."""
+def unsettled(report: str, wanted: Iterable[str], since: datetime) -> list[str]:
+    """For each wanted application that is not Synced and Healthy by this ``trimtab status -o json``, a sentence.
+
+    What was seen before ``since`` is what an earlier controller knew, and says nothing about now.
+    """
     try:
         found = {item["name"]: item for item in json.loads(report)["applications"]}
     except (ValueError, KeyError, TypeError):
@@ -34,16 +39,13 @@ def unsettled(report: str, wanted: Iterable[str]) -> list[str]:
             sentences.append(f"{name} is not there yet")
             continue
         item = found[name]
-        if (item["sync"], item["health"]) != ("Synced", "Healthy"):
+        sync, health = item["sync"]["status"], item["health"]["status"]
+        if not item["observedAt"] or datetime.fromisoformat(item["observedAt"]) < since:
+            sentences.append(f"{name} has not been looked at since the start")
+        elif (sync, health) != ("Synced", "Healthy"):
             because = f": {item['message']}" if item.get("message") else ""
-            sentences.append(f"{name} is {item['sync']} and {item['health']}{because}")
+            sentences.append(f"{name} is {sync} and {health}{because}")
     return sentences
-
-
-def commits(repository: str) -> frozenset[str]:
-    """Every commit that the demo's repository has."""
-    listed = subprocess.run(["git", "-C", repository, "rev-list", "--all"], check=True, capture_output=True, text=True)
-    return frozenset(listed.stdout.split())
 
 
 Removal = tuple[str, str, Mapping[str, str], Callable[[], object]]
@@ -67,43 +69,36 @@ def is_named_as_labelled(name: str, labels: Mapping[str, str]) -> bool:
     return bool(final) and (name == final or name.startswith(f"{final}-"))
 
 
-def installations(api: docker.APIClient, repository: str) -> frozenset[str]:
-    """The ids that the demo's controllers had: those on objects that were made from a commit of its repository."""
-    known = commits(repository)
-    return frozenset(
-        labels[INSTALLATION]
-        for _, name, labels, _ in objects(api, APP)
-        if labels.get(REVISION) in known and INSTALLATION in labels and is_named_as_labelled(name, labels)
-    )
-
-
-def remove(api: docker.APIClient, repository: str, *, volumes: bool) -> list[str]:
-    """Remove what the demo made from ``repository``; returns the names of the volumes that are kept."""
-    kept = []
-    for installation in sorted(installations(api, repository)):
-        for sort, name, labels, removal in objects(api, f"{INSTALLATION}={installation}"):
-            if not is_named_as_labelled(name, labels):
-                continue
-            # Files of the repository lie in volumes of the kind `content`; data lies in those of the kind `volume`.
-            if labels.get(KIND) == "volume" and not volumes:
-                kept.append(name)
-                continue
+def remove(api: docker.APIClient, installation: str, *, volumes: bool) -> list[str]:
+    """Remove what ``installation`` made on the engine; returns the names of the volumes of data that are kept."""
+    found = [
+        (sort, name, labels.get(KIND, ""), removal)
+        for sort, name, labels, removal in objects(api, f"{INSTALLATION}={installation}")
+        if labels.get(KIND) in NOTES or is_named_as_labelled(name, labels)
+    ]
+    # Files of the repository lie in volumes of the kind `content`; data lies in those of the kind `volume`.
+    kept = [name for _, name, kind, _ in found if kind == "volume" and not volumes]
+    for sort, name, kind, removal in found:
+        # The key proves whose the kept volumes are.
+        if name in kept or (kind == KEY and kept):
+            continue
+        with contextlib.suppress(docker.errors.NotFound):
+            removal()
+        print(f"   removed {sort} {name}", file=sys.stderr)
+    for image in api.images(filters={"label": f"{BUILT_BY}={installation}"}):
+        for tag in [tag for tag in image["RepoTags"] or () if tag.startswith("trimtab/")]:
             with contextlib.suppress(docker.errors.NotFound):
-                removal()
-            print(f"   removed {sort} {name}", file=sys.stderr)
-        for image in api.images(filters={"label": f"{BUILT_BY}={installation}"}):
-            for tag in [tag for tag in image["RepoTags"] or () if tag.startswith("trimtab/")]:
-                with contextlib.suppress(docker.errors.NotFound):
-                    api.remove_image(tag)
-                print(f"   removed image {tag}", file=sys.stderr)
+                api.remove_image(tag)
+            print(f"   removed image {tag}", file=sys.stderr)
     return kept
 
 
 def main(verb: str, *arguments: str) -> int:
-    """``settled APP...`` reads a status from standard input; ``down REPOSITORY [--volumes]`` removes."""
+    """``settled SINCE APP...`` reads a status from standard input; ``down INSTALLATION [--volumes]`` removes."""
     if verb == "settled":
-        sentences = unsettled(sys.stdin.read(), arguments)
-        print("; ".join(sentences) or f"{', '.join(arguments)}: Synced and Healthy")
+        since, *wanted = arguments
+        sentences = unsettled(sys.stdin.read(), wanted, datetime.fromtimestamp(int(since), UTC))
+        print("; ".join(sentences) or f"{', '.join(wanted)}: Synced and Healthy")
         return 1 if sentences else 0
     try:
         with contextlib.closing(connect(timeout_s=60)) as api:
@@ -111,7 +106,6 @@ def main(verb: str, *arguments: str) -> int:
     except (
         docker.errors.DockerException,
         requests.exceptions.RequestException,
-        subprocess.CalledProcessError,
     ) as error:
         print(error)
         return 1

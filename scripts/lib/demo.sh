@@ -5,7 +5,9 @@
 DEMO=demo
 STATE=$DEMO/state
 TRIMTAB=.venv/bin/trimtab
-CONTROLLER=("$TRIMTAB" run --repo "$DEMO/shop.git" --branch main --data-dir "$STATE")
+# Its own id: another Trimtab on this engine is neither looked at nor locked out.
+INSTALLATION=demo
+CONTROLLER=("$TRIMTAB" run --repo "$DEMO/shop.git" --branch main --data-dir "$STATE" --installation "$INSTALLATION")
 
 # demo_git ARGUMENT...: git without the settings (hooks, signing, templates) that a machine may have for other work.
 demo_git() { git -c core.hooksPath=/dev/null -c commit.gpgSign=false -c init.templateDir= "$@"; }
@@ -127,11 +129,13 @@ stop_controller() {
     rm -f "$DEMO/controller.pid"
 }
 
-# wait_until_healthy SECONDS PID: until every application of the demo is Synced and Healthy, or PID is gone.
+# wait_until_healthy SECONDS PID SINCE: until every application of the demo is Synced and Healthy, by a look that is not
+# older than SINCE (seconds since 1970), or PID is gone.
 wait_until_healthy() {
     local deadline=$((SECONDS + $1)) reason="the controller has said nothing yet"
     say "waiting until the shop is Synced and Healthy (at most $1 s)"
-    until reason=$("$TRIMTAB" status -o json --data-dir "$STATE" 2>&1 | .venv/bin/python scripts/lib/demo.py settled shop); do
+    until reason=$("$TRIMTAB" status -o json --data-dir "$STATE" 2>&1 |
+        .venv/bin/python scripts/lib/demo.py settled "$3" shop); do
         if ! kill -0 "$2" 2>/dev/null; then
             printf '%s\n' "error: the controller ended by itself: $reason" >&2
             return 1
@@ -147,13 +151,14 @@ wait_until_healthy() {
 
 # check_demo SECONDS: run the controller until all is well, then stop it; what it said is shown if it is not.
 check_demo() {
-    local status=0
+    local status=0 since
+    since=$(date +%s)
     "${CONTROLLER[@]}" >"$DEMO/controller.log" 2>&1 </dev/null &
     local pid=$!
     printf '%s\n' "$pid" >"$DEMO/controller.pid"
     # shellcheck disable=SC2064 # this process, not one of a later time
     trap "end_process $pid; rm -f $DEMO/controller.pid" EXIT
-    wait_until_healthy "$1" "$pid" || status=$?
+    wait_until_healthy "$1" "$pid" "$since" || status=$?
     if [ "$status" -ne 0 ]; then
         printf '%s\n' "the controller's last lines (all of them in $DEMO/controller.log):" >&2
         tail -n 15 "$DEMO/controller.log" >&2
@@ -165,19 +170,17 @@ check_demo() {
 # with the tests and stay.
 remove_demo() {
     local kept=""
-    if [ -d "$DEMO/shop.git" ]; then
+    # To remove things, an engine that runs no more is started again; none is installed for it.
+    if [ -n "${DOCKER_HOST:-}" ] || [ -S "$SYSTEM_SOCKET" ] || command -v dockerd >/dev/null; then
+        ensure_engine
         # shellcheck disable=SC2086 # one word or none
-        kept=$(.venv/bin/python scripts/lib/demo.py down "$DEMO/shop.git" $1) ||
+        kept=$(.venv/bin/python scripts/lib/demo.py down "$INSTALLATION" $1) ||
             die "the demo could not be removed: ${kept:-no reason given}"
     fi
-    rm -rf "$DEMO/shop" "$DEMO/shop.git" "$DEMO/.new" "$DEMO/controller.log"
+    rm -rf "$DEMO/shop" "$DEMO/shop.git" "$DEMO/.new" "$DEMO/controller.log" "$STATE"
     if [ -n "$kept" ]; then
-        # The identity that the volumes' labels name stays with them; what it knew of the old repository goes.
-        rm -rf "$STATE/git"
-        say "kept: volume ${kept//$'\n'/, volume } and $STATE, which knows it (scripts/up --down --volumes removes them)"
-    else
-        rm -rf "$STATE"
-        rmdir "$DEMO" 2>/dev/null || true
+        say "kept: volume ${kept//$'\n'/, volume } (scripts/up --down --volumes removes it; the next scripts/up uses it again)"
     fi
+    rmdir "$DEMO" 2>/dev/null || true
     say "the demo is gone; .venv, the Docker engine and the base image stay"
 }

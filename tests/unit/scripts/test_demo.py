@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from trimtab.cli.documents import status_document
+from trimtab.model.keys import AppKey
+from trimtab.model.status import AppStatus, HealthStatus, SyncStatus
 
 LIBRARY = Path(__file__).resolve().parents[3] / "scripts" / "lib"
 
@@ -23,27 +28,41 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         sys.modules.pop(name, None)
 
 
-def report(**changes: str) -> str:
-    shop = {"name": "shop", "sync": "Synced", "health": "Healthy", "message": ""} | changes
-    return json.dumps({"formatVersion": "1.0", "applications": [shop]})
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def report(*, health: str = "Healthy", message: str = "", observed_at: datetime = START) -> str:
+    status = AppStatus(
+        app=AppKey("default", "shop"),
+        sync=SyncStatus.SYNCED,
+        health=HealthStatus(health),
+        message=message,
+        observed_at=observed_at,
+    )
+    return json.dumps({"formatVersion": 1, "applications": [status_document(status)]})
 
 
 def test_settled_when_synced_and_healthy(demo: ModuleType) -> None:
-    assert demo.unsettled(report(), ["shop"]) == []
+    assert demo.unsettled(report(), ["shop"], START) == []
 
 
 def test_the_reason_is_passed_on(demo: ModuleType) -> None:
-    sentences = demo.unsettled(report(health="Degraded", message="api-1 is unhealthy"), ["shop"])
+    sentences = demo.unsettled(report(health="Degraded", message="api-1 is unhealthy"), ["shop"], START)
     assert sentences == ["shop is Synced and Degraded: api-1 is unhealthy"]
 
 
+def test_what_an_earlier_controller_saw_does_not_count(demo: ModuleType) -> None:
+    (sentence,) = demo.unsettled(report(observed_at=START - timedelta(seconds=1)), ["shop"], START)
+    assert "since the start" in sentence
+
+
 def test_an_application_that_is_missing_is_not_settled(demo: ModuleType) -> None:
-    assert demo.unsettled(report(), ["blog", "shop"]) == ["blog is not there yet"]
+    assert demo.unsettled(report(), ["blog", "shop"], START) == ["blog is not there yet"]
 
 
 @pytest.mark.parametrize("said", ["", "error: no controller\nis there", '{"applications": 3}'])
 def test_anything_else_is_not_settled(demo: ModuleType, said: str) -> None:
-    (sentence,) = demo.unsettled(said, ["shop"])
+    (sentence,) = demo.unsettled(said, ["shop"], START)
     assert sentence
 
 
