@@ -57,6 +57,7 @@ def test_what_compose_refuses_is_refused_with_a_place(case: Case) -> None:
 
 
 @needs_compose
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CORPUS, ids=_name)
 def test_the_stored_document_is_what_compose_prints(case: Case) -> None:
     document, message = ask_compose(case)
@@ -64,6 +65,7 @@ def test_the_stored_document_is_what_compose_prints(case: Case) -> None:
 
 
 @needs_compose
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REJECTED, ids=_name)
 def test_compose_still_refuses(case: Case) -> None:
     # Which of several problems Compose names first depends on the order of its maps.

@@ -20,13 +20,24 @@ class KeyValues(Shape):
     """KEY=VALUE pairs as a mapping of texts.
 
     ``bare`` is what a key without value gets: None (taken from the environment later) or "".
-    ``need_value`` refuses such keys; ``lists`` says whether the list form exists.
+    ``need_value`` refuses such keys. Where the list form does not exist (``lists``), or values may
+    not be null or boolean, these are left for the schema check to report.
     """
 
-    def __init__(self, *, bare: str | None = "", need_value: bool = False, lists: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        bare: str | None = "",
+        need_value: bool = False,
+        lists: bool = True,
+        nulls: bool = True,
+        booleans: bool = True,
+    ) -> None:
         self.bare = bare
         self.need_value = need_value
         self.lists = lists
+        self.nulls = nulls
+        self.booleans = booleans
 
     @override
     def read(self, node: Node, where: str, report: Report) -> Node:
@@ -46,6 +57,8 @@ class KeyValues(Shape):
     def _value(self, item: Node) -> Node:
         if not isinstance(item, Scalar) or is_reset(item):
             return item
+        if (item.value is None and not self.nulls) or (isinstance(item.value, bool) and not self.booleans):
+            return item
         return replace(item, value=self.bare if item.value is None else scalar_text(item.value))
 
     def _from_list(self, node: SequenceNode, where: str, report: Report) -> Node:
@@ -58,7 +71,7 @@ class KeyValues(Shape):
             if self.need_value and not equals:
                 message = f"'{item.value}' in {where} is not KEY=VALUE"
                 report.error(Code.BAD_KEY_VALUE, message, item, "write it as KEY=VALUE")
-            elif key != key.rstrip():
+            elif self.bare is None and key != key.rstrip():
                 message = f"'{key}' in {where} ends with a space"
                 report.error(Code.BAD_KEY_VALUE, message, item, f"write {key.rstrip()}={value}")
             items[key] = text(value if equals else self.bare, item)
@@ -67,7 +80,7 @@ class KeyValues(Shape):
 
 
 class Repeated(Shape):
-    """A mapping whose values are texts or lists of texts, all made lists."""
+    """A mapping whose values are texts or lists of texts, all made lists; an empty list is not printed."""
 
     @override
     def read(self, node: Node, where: str, report: Report) -> Node:
@@ -77,15 +90,23 @@ class Repeated(Shape):
 
     def _list(self, item: Node) -> Node:
         match item:
-            case Scalar():
+            case Scalar() if item.value is not None:
                 return sequence((replace(item, value=scalar_text(item.value), tag=""),), item)
             case SequenceNode():
                 return replace(item, items=tuple(self._text(one) for one in item.items))
-            case MappingNode():
+            case _:
                 return item
 
     def _text(self, item: Node) -> Node:
-        return replace(item, value=scalar_text(item.value)) if isinstance(item, Scalar) else item
+        known = isinstance(item, Scalar) and item.value is not None
+        return replace(item, value=scalar_text(item.value)) if isinstance(item, Scalar) and known else item
+
+    @override
+    def complete(self, node: Node) -> Node:
+        if not isinstance(node, MappingNode):
+            return node
+        items = {key: item for key, item in node.items.items() if not isinstance(item, SequenceNode) or item.items}
+        return replace(node, items=items)
 
 
 class Hosts(Shape):
@@ -96,9 +117,9 @@ class Hosts(Shape):
         if is_reset(node):
             return node
         match node:
-            case MappingNode():
+            case MappingNode() if all(_are_texts(item) for item in node.items.values()):
                 found = [pair for name in node.items for pair in self._addresses(node, name, where, report)]
-            case SequenceNode() if all(isinstance(i, Scalar) and isinstance(i.value, str) for i in node.items):
+            case SequenceNode() if _are_texts(node):
                 found = [pair for item in node.items for pair in self._item(item, where, report)]
             case _:
                 return node
@@ -115,9 +136,7 @@ class Hosts(Shape):
         many = value.items if isinstance(value, SequenceNode) else (value,)
         self._check_name(name, where, report, text(name, value))
         return [
-            replace(item, value=f"{name}={_unbracket(scalar_text(item.value))}")
-            for item in many
-            if isinstance(item, Scalar)
+            text(f"{name}={_unbracket(scalar_text(item.value))}", item) for item in many if isinstance(item, Scalar)
         ]
 
     def _item(self, item: Node, where: str, report: Report) -> list[Node]:
@@ -136,9 +155,29 @@ class Hosts(Shape):
             report.error(Code.BAD_HOST, f"'{name}' in {where} is not a host name", item)
 
 
+def _are_texts(node: Node) -> bool:
+    """Whether a node is a text, or a list of texts."""
+    many = node.items if isinstance(node, SequenceNode) else (node,)
+    return all(isinstance(item, Scalar) and isinstance(item.value, str) for item in many)
+
+
 def _unbracket(address: str) -> str:
     """An IPv6 address may be written in brackets."""
     return address[1:-1] if address.startswith("[") and address.endswith("]") else address
+
+
+class StorageOptions(KeyValues):
+    """Options whose values the schema does not look at."""
+
+    def __init__(self) -> None:
+        super().__init__(lists=False, booleans=False)
+
+    @override
+    def read(self, node: Node, where: str, report: Report) -> Node:
+        for name, item in node.items.items() if isinstance(node, MappingNode) else ():
+            if not isinstance(item, Scalar) or isinstance(item.value, bool):
+                report.error(Code.WRONG_TYPE, f"{where}.{name} is not a text", item, "put it in quotes")
+        return super().read(node, where, report)
 
 
 class SshKeys(KeyValues):
@@ -169,6 +208,8 @@ class SshKeys(KeyValues):
 
 ENVIRONMENT = KeyValues(bare=None)
 LABELS = KeyValues(bare="")
-OPTIONS = KeyValues(bare="", lists=False)
+# Options of drivers: the schema says where they may be null.
+OPTIONS = KeyValues(lists=False, nulls=False, booleans=False)
+NULLABLE_OPTIONS = KeyValues(lists=False, booleans=False)
 CONTEXTS = KeyValues(bare="", need_value=True)
 HOSTS = Hosts()

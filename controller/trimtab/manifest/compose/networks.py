@@ -32,10 +32,8 @@ NETWORK = Resource(
         "ipam": Record(
             {
                 "driver": PLAIN,
-                "config": Items(
-                    Record({"subnet": PLAIN, "gateway": PLAIN, "ip_range": PLAIN, "aux_addresses": OPTIONS})
-                ),
-                "options": OPTIONS,
+                "config": Items(Record({"subnet": PLAIN, "gateway": PLAIN, "ip_range": PLAIN, "aux_addresses": PLAIN})),
+                "options": PLAIN,
             },
             hidden=("options",),
         ),

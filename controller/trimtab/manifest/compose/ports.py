@@ -54,7 +54,11 @@ class Ports(Shape):
         found: list[Node] = []
         for i, item in enumerate(node.items):
             place = f"{where}[{i}]"
-            if isinstance(item, Scalar) and isinstance(item.value, str | int) and not isinstance(item.value, bool):
+            if (
+                isinstance(item, Scalar)
+                and isinstance(item.value, str | int | float)
+                and not isinstance(item.value, bool)
+            ):
                 found += self._short(item, place, report)
             else:
                 found.append(_PORT.read(item, place, report))

@@ -11,7 +11,15 @@ from trimtab.manifest.compose.build import BUILD
 from trimtab.manifest.compose.command import CommandLine, HealthTest
 from trimtab.manifest.compose.deploy import DEPLOY
 from trimtab.manifest.compose.files import CONFIG_MOUNT, SECRET_MOUNT
-from trimtab.manifest.compose.keyvalues import ENVIRONMENT, HOSTS, LABELS, OPTIONS, KeyValues, Repeated
+from trimtab.manifest.compose.keyvalues import (
+    ENVIRONMENT,
+    HOSTS,
+    LABELS,
+    NULLABLE_OPTIONS,
+    KeyValues,
+    Repeated,
+    StorageOptions,
+)
 from trimtab.manifest.compose.limits import BLKIO, DEVICE, GPUS, ULIMITS
 from trimtab.manifest.compose.networks import ENDPOINTS
 from trimtab.manifest.compose.ports import Ports
@@ -147,7 +155,7 @@ ATTRIBUTES: Mapping[str, Shape | Field] = {
     "label_file": _NAMES,
     "labels": LABELS,
     "links": PLAIN,
-    "logging": Record({"driver": PLAIN, "options": OPTIONS}),
+    "logging": Record({"driver": PLAIN, "options": NULLABLE_OPTIONS}),
     "mac_address": PLAIN,
     "mem_limit": SIZE,
     "mem_reservation": SIZE,
@@ -179,7 +187,7 @@ ATTRIBUTES: Mapping[str, Shape | Field] = {
     "stdin_open": BOOLEAN,
     "stop_grace_period": Field(DURATION, keep=True),
     "stop_signal": PLAIN,
-    "storage_opt": OPTIONS,
+    "storage_opt": StorageOptions(),
     "sysctls": KeyValues(bare=""),
     "tmpfs": _NAMES,
     "tty": BOOLEAN,

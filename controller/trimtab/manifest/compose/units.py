@@ -144,12 +144,12 @@ def float32(value: float) -> float:
         ValueError: it is too large for single precision.
     """
     try:
-        single = struct.unpack("f", struct.pack("f", value))[0]
+        single = struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
         raise ValueError("it is too large") from None
     for digits in range(1, _FLOAT32_DIGITS):
         short = float(f"{single:.{digits}g}")
-        if struct.unpack("f", struct.pack("f", short))[0] == single:
+        if struct.unpack("<f", struct.pack("<f", short))[0] == single:
             return short
     return float(f"{single:.{_FLOAT32_DIGITS}g}")
 
