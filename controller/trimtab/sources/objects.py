@@ -68,7 +68,7 @@ class ObjectStore:
         self._lock = threading.Lock()
         self._info: _Pipe | None = None
         self._content: _Pipe | None = None
-        self._trees: OrderedDict[str, tuple[TreeItem, ...]] = OrderedDict()
+        self._trees: OrderedDict[str, dict[str, TreeItem]] = OrderedDict()
         self._cached_names = 0
         self._closed = False
         self.counts = ReadCounts()
@@ -97,13 +97,13 @@ class ObjectStore:
         self.counts.blobs += 1
         return self._read(oid, "blob")
 
-    def tree(self, oid: str) -> tuple[TreeItem, ...]:
-        """A directory's items in Git's order. Raises ObjectMissing."""
+    def tree(self, oid: str) -> Mapping[str, TreeItem]:
+        """A directory's items by name, in Git's order. Raises ObjectMissing."""
         with self._lock:
             if (known := self._trees.get(oid)) is not None:
                 self._trees.move_to_end(oid)
                 return known
-        items = parse_tree(self._read(oid, "tree"), oid)
+        items = {item.name: item for item in parse_tree(self._read(oid, "tree"), oid)}
         with self._lock:
             self.counts.trees += 1
             if oid not in self._trees:

@@ -106,8 +106,8 @@ class Workshop:
         if not parts:
             return source
         name, rest = parts[0], parts[1:]
-        items = {item.name: item for item in self._items(tree)}
-        theirs = next((item for item in self._items(source) if item.name == name), None)
+        items = dict(self._items(tree))
+        theirs = self._items(source).get(name)
         ours = items.pop(name, None)
         if rest:
             inner = self._replaced(_directory(ours), _directory(theirs), rest)
@@ -117,8 +117,8 @@ class Workshop:
         lines = (f"{i.mode:06o} {_TYPES.get(i.mode, 'blob')} {i.oid}\t{i.name}\0" for i in items.values())
         return self._run("mktree", "-z", "--missing", stdin="".join(lines).encode("utf-8", "surrogateescape")).text
 
-    def _items(self, tree: str) -> tuple[TreeItem, ...]:
-        return self._store.tree(tree) if tree else ()
+    def _items(self, tree: str) -> Mapping[str, TreeItem]:
+        return self._store.tree(tree) if tree else {}
 
     def _commit(self, tree: str, parents: Sequence[str], author: Author, message: str) -> str:
         environment = {

@@ -13,7 +13,7 @@ from trimtab.sources.errors import MalformedObject, QuotaExceeded
 from trimtab.sources.objects import ObjectMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from trimtab.sources.objects import ObjectStore, TreeItem
 
@@ -54,7 +54,7 @@ class GitTree:
         for depth, part in enumerate(parts, start=1):
             if here.kind is not EntryKind.DIRECTORY:
                 return None
-            item = next((i for i in self._items(here.oid) if i.name == part), None)
+            item = self._items(here.oid).get(part)
             if item is None:
                 return None
             here = Entry("/".join(parts[:depth]), _kind(item), item.oid)
@@ -101,9 +101,9 @@ class GitTree:
 
     def _below(self, directory: Entry) -> list[Entry]:
         prefix = f"{directory.path}/" if directory.path else ""
-        return [Entry(prefix + item.name, _kind(item), item.oid) for item in self._items(directory.oid)]
+        return [Entry(prefix + item.name, _kind(item), item.oid) for item in self._items(directory.oid).values()]
 
-    def _items(self, oid: str) -> tuple[TreeItem, ...]:
+    def _items(self, oid: str) -> Mapping[str, TreeItem]:
         try:
             return self._store.tree(oid)
         except ObjectMissing:
