@@ -34,7 +34,7 @@ class Exclusive:
 def check(
     applications: Iterable[Application],
     *,
-    known: Collection[AppKey] = (),
+    known: Collection[AppKey] | None = (),
     incumbents: Collection[AppKey] = (),
     destinations: Collection[str] = (),
     exclusives: Mapping[AppKey, tuple[Exclusive, ...]] | None = None,
@@ -43,16 +43,19 @@ def check(
 
     Args:
         applications: each with another key.
-        known: applications that exist but are not among them, because they are loaded elsewhere or have errors.
+        known: applications that exist but are not among them, because they are loaded elsewhere or have errors;
+            None: any may exist.
         incumbents: applications that are deployed already.
         destinations: names besides the built-in one.
         exclusives: results of ``exclusives_of`` that are known from before.
     """
     ordered = sorted(applications, key=lambda app: app.key)
     found: dict[AppKey, list[Diagnostic]] = {}
-    existing = {app.key for app in ordered} | set(known)
+    existing = None if known is None else {app.key for app in ordered} | set(known)
     for app in ordered:
-        problems = [*_dependencies(app, existing), *_destination(app, destinations)]
+        problems = list(_destination(app, destinations))
+        if existing is not None:
+            problems += _dependencies(app, existing)
         if problems:
             found.setdefault(app.key, []).extend(problems)
     for key, diagnostic in (*_cycles(ordered), *_clashes(ordered, set(incumbents), exclusives or {})):

@@ -28,7 +28,9 @@ from trimtab.model.snapshot import EntryKind, PathEscapesTree, Tree, resolve_pat
 class FailedApplication:
     """What cannot be carried out now, and must not be taken for gone (I4).
 
-    Without a ``key``, every application that was declared at ``path`` or below it is meant.
+    A ``key`` is what the file calls it now; as the file has errors, what was declared there before,
+    under whatever name, is not known to be gone either. Without a ``key`` that goes for all below
+    ``path`` as well, which may be a directory.
     """
 
     key: AppKey | None
@@ -37,9 +39,9 @@ class FailedApplication:
 
     def holds(self, key: AppKey, declared_at: str) -> bool:
         """Whether the application ``key``, loaded before from the file ``declared_at``, is to be held."""
-        if self.key is not None:
-            return key == self.key
-        return not self.path or declared_at == self.path or declared_at.startswith(f"{self.path}/")
+        if key == self.key or declared_at == self.path:
+            return True
+        return self.key is None and declared_at.startswith(f"{self.path}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class _Question:
     environment: tuple[tuple[str, str], ...] = field(repr=False)
     excludes: tuple[str, ...]
     here: SourceRef | None
-    known: frozenset[AppKey]
+    known: frozenset[AppKey] | None
     incumbents: frozenset[AppKey]
     destinations: frozenset[str]
 
@@ -96,7 +98,7 @@ def load(
     excludes: Sequence[str] = (),
     cache: LoadCache | None = None,
     here: SourceRef | None = None,
-    known: Collection[AppKey] = (),
+    known: Collection[AppKey] | None = (),
     incumbents: Collection[AppKey] = (),
     destinations: Collection[str] = (),
 ) -> LoadResult:
@@ -111,7 +113,7 @@ def load(
         cache: what the last call with the same arguments has left.
         here: this repository and the revision that is followed: an Application whose source is this one is loaded
             at once.
-        known: applications of other repositories, which may be depended on.
+        known: applications of other repositories, which may be depended on; None: there may be any.
         incumbents: applications that are deployed already and keep what they have when another wants it, too.
         destinations: names that are defined elsewhere.
 
@@ -125,7 +127,7 @@ def load(
         environment=tuple(sorted((environment or {}).items())),
         excludes=tuple(excludes),
         here=here,
-        known=frozenset(known),
+        known=None if known is None else frozenset(known),
         incumbents=frozenset(incumbents),
         destinations=frozenset(destinations),
     )
@@ -169,11 +171,11 @@ def _load(tree: Tree, question: _Question, kept: LoadCache) -> LoadResult:
         for candidate, each in loaded.items()
         if each.application is not None and candidate not in problems
     ]
-    known_keys = {each.key for each in loaded.values() if each.key is not None} | question.known
+    failed_or_not = {each.key for each in loaded.values() if each.key is not None}
     destinations, destination_problems = _destinations(loaded)
     by_key = crossref.check(
         applications,
-        known=known_keys,
+        known=None if question.known is None else failed_or_not | question.known,
         incumbents=question.incumbents,
         destinations={d.name for d in destinations} | question.destinations,
         exclusives={each.application.key: each.exclusives for each in loaded.values() if each.application is not None},

@@ -122,6 +122,8 @@ class Catalog:
                 excludes=repository.excludes,
                 cache=repository.cache,
                 here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
+                # With several repositories, what one depends on may be in another.
+                known=None if len(self.repositories) > 1 else (),
                 incumbents=tuple(known),
             )
             repository.unavailable = ""
@@ -143,7 +145,7 @@ class Catalog:
             if failed.key is not None:
                 fresh[failed.key] = self._held(failed.key, snapshot, failed.diagnostics)
         for key in sorted(mine - set(fresh)):
-            holding = [f for f in result.failed if f.key is None and f.holds(key, self._declared_at(key))]
+            holding = [f for f in result.failed if f.holds(key, self._declared_at(key))]
             if holding:
                 fresh[key] = self._held(key, snapshot, tuple(d for f in holding for d in f.diagnostics))
             else:
@@ -217,6 +219,7 @@ class Catalog:
             environment=repository.environment,
             excludes=repository.excludes,
             here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
+            known=None if len(self.repositories) > 1 else (),
         )
         found = next((app for app in result.applications if app.key == key), None)
         return None if found is None else self._good(found, snapshot, result.diagnostics)

@@ -330,7 +330,8 @@ def test_a_path_may_be_a_link_inside_the_repository() -> None:
 def test_who_is_held_by_a_failure() -> None:
     named = FailedApplication(key=AppKey("default", "a"), path="a.yaml", diagnostics=())
     assert named.holds(AppKey("default", "a"), "elsewhere.yaml")
-    assert not named.holds(AppKey("default", "b"), "a.yaml")
+    assert named.holds(AppKey("default", "b"), "a.yaml")
+    assert not named.holds(AppKey("default", "b"), "a.yaml/x")
     nameless = FailedApplication(key=None, path="dir", diagnostics=())
     assert nameless.holds(AppKey("default", "b"), "dir")
     assert nameless.holds(AppKey("default", "b"), "dir/sub/x.yaml")
@@ -392,6 +393,15 @@ def test_i4_a_plain_application_beside_an_unreadable_manifest_is_held() -> None:
     assert [d.code for d in after.diagnostics] == ["TT1003", "TT1524"]
 
 
+def test_i4_an_application_whose_file_is_renamed_and_broken_at_once_is_held() -> None:
+    before = loaded({"x/compose.yaml": "name: shop\n" + WEB, "y.yaml": APP % "one" + "spec: {services: {}}\n"})
+    assert names(before) == ["one", "shop"]
+    after = loaded({"x/compose.yaml": "name: shop\nservices: {", "y.yaml": APP % "two" + "spec: {x: 1}\n"})
+    assert after.applications == ()
+    for app in before.applications:
+        assert any(f.holds(app.key, app.origin.path) for f in after.failed)
+
+
 def test_i4_a_compose_file_that_cannot_be_read_holds_its_application() -> None:
     for broken in ("services: {", b"\xff", "", Link("/etc/x"), "services: []", Submodule()):
         after = loaded({"a/compose.yaml": broken, "b/compose.yaml": WEB})  # type: ignore[dict-item]
@@ -450,6 +460,13 @@ def test_dependencies_ports_and_failures_are_checked_across_applications() -> No
     assert [c for c in errors(result) if c.startswith("TT16")] == ["TT1602", "TT1600"] or sorted(
         c for c in errors(result) if c.startswith("TT16")
     ) == ["TT1600", "TT1602"]
+
+
+def test_dependencies_on_other_repositories() -> None:
+    files: dict[str, Content] = {"a/compose.yaml": WEB + "x-trimtab: {dependsOn: [{name: far}]}\n"}
+    assert names(loaded(files)) == []
+    assert names(loaded(files, known=[AppKey("default", "far")])) == ["a"]
+    assert names(loaded(files, known=None)) == ["a"]
 
 
 def test_nothing_at_all_is_fine() -> None:
