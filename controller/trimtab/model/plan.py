@@ -26,8 +26,9 @@ class RunWhen(StrEnum):
 class Node(Generic[StepT_co]):
     """One step of a plan. ``needs`` are ids of nodes that must be done before.
 
-    A FAILURE node runs only if at least one need failed and none of its needs is still to run;
-    it never makes others run, and its own success does not heal its needs' failure.
+    A FAILURE node runs only if its needs were begun and not all completed (one failed, was cancelled in the
+    middle, or never ran after another had succeeded) and none of them is still to run; runtime.verdicts has the
+    whole rule. It never makes others run, and its own success does not heal its needs' failure.
     ``waits``: it only waits for the world, so it must not take a place among the steps that work.
     """
 

@@ -18,6 +18,8 @@ from trimtab.runtime.triggers import Notify
 
 # How often the box is looked into; the look itself costs microseconds.
 LOOK_S = 0.25
+# After a start, an application that is not known may only not have been read from its repository yet.
+PATIENCE_S = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -47,17 +49,28 @@ class RequestDesk:
         self._keys = keys
         self._clock = clock
         self._sink = sink
+        self._patient_until_s = clock.monotonic_s() + PATIENCE_S
+        self._deferred = False
         box.reopen()
 
     def look(self) -> None:
         """Perform what is new."""
-        if not self._box.changed():
+        if not self._box.changed() and not self._deferred:
             return
+        self._deferred = False
         for request in self._box.pending():
+            if self._too_early(request):
+                self._deferred = True
+                continue
             try:
                 self._perform(request)
             except TrimtabError as error:
                 self._box.answer(request.id, RequestState.REFUSED, str(error))
+
+    def _too_early(self, request: Request) -> bool:
+        """Whether the application may only not have been read yet."""
+        keys = self._keys()
+        return request.app not in keys and (not keys or self._clock.monotonic_s() < self._patient_until_s)
 
     def after_pass(self, key: AppKey, trigger: Trigger, followed: Next) -> None:
         """A pass is over: answer those who waited for it. What will be tried again is not finally answered yet."""

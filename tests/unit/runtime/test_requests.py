@@ -14,7 +14,7 @@ from trimtab.model.keys import AppKey
 from trimtab.model.records import FailedBuild, RequestState, RequestVerb
 from trimtab.model.status import AppStatus, HealthStatus, Requeue, Retry, Stalled, SyncStatus
 from trimtab.model.trigger import Trigger, TriggerKind
-from trimtab.runtime.requests import RequestDesk
+from trimtab.runtime.requests import PATIENCE_S, RequestDesk
 from trimtab.store.sqlite import SqliteStore
 
 SHOP = AppKey("default", "shop")
@@ -162,6 +162,10 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
 def test_an_unknown_application_is_named_and_stops_no_other_request(office: Office) -> None:
     unknown = office.command.requests.submit(AppKey("default", "shpo"), RequestVerb.SYNC)
     office.ask(RequestVerb.SYNC)
+    # Right after a start it may only not have been read yet.
+    assert office.answer(unknown) == (RequestState.PENDING, "")
+    office.clock.advance(PATIENCE_S)
+    office.desk.look()
     state, answer = office.answer(unknown)
     assert state is RequestState.REFUSED
     assert answer == "there is no application 'shpo' (known are: shop)"
