@@ -43,4 +43,5 @@ def open_reconciler(session: Session, watcher: Watcher[EngineStep], *, settle_s:
         wiring.EngineRetention(session.engine.client, session.config),
         settle_s=settle_s,
         watcher=watcher,
+        command=True,
     )

@@ -30,6 +30,10 @@ class TreeImageResolver:
             definition = app.compose.services[service]
             build, image = definition.get("build"), definition.get("image")
             if isinstance(build, Mapping):
+                if image:
+                    # Compose gives the built image this name, and other services may use it.
+                    listed = build.get("tags")
+                    build = {**build, "tags": [*(listed if isinstance(listed, list | tuple) else ()), str(image)]}
                 choice, problems = self._built(app, service, build, str(definition.get("platform") or ""), tree)
                 diagnostics += problems
                 if choice is not None:

@@ -25,6 +25,9 @@ class Selection:
     staged: Live | None = None
     extras: tuple[Live, ...] = ()
 
+# pull_policy values that ask for a newer image than the one that is there.
+REFRESHING = ("always", "refresh", "daily", "weekly", "every_")
+
 
 class Dialect(Protocol):
     """What a backend knows about its own objects; all pure."""
@@ -87,9 +90,31 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
 
 
 def _image(want: Resource, observed: ObservedState) -> Change | None:
-    if observed.images.get(want.name):
+    built, policy = bool(want.traits.get("built")), str(want.traits.get("pull_policy") or "")
+    present = bool(observed.images.get(want.name))
+    if present and not built and policy.startswith(REFRESHING):
+        # Only for a container that is about to be created: a sync that has nothing to do asks no registry.
+        return Change(
+            verb=Verb.PULL,
+            key=want.key,
+            name=want.name,
+            reason=Reason.IMAGE_CHANGED,
+            detail=f"pull_policy is {policy}",
+            after=want,
+            origin=want.origin(""),
+        )
+    if present:
         return None
-    built = bool(want.traits.get("built"))
+    if policy == "never" and not built:
+        return Change(
+            verb=Verb.KEEP,
+            key=want.key,
+            name=want.name,
+            reason=Reason.IMAGE_ABSENT,
+            detail="not on the engine, and pull_policy is never",
+            after=want,
+            origin=want.origin(""),
+        )
     return Change(
         verb=Verb.BUILD if built else Verb.PULL,
         key=want.key,

@@ -30,7 +30,7 @@ class GuardInputs:
 
 def guard(changes: tuple[Change, ...], inputs: GuardInputs) -> Verdict:
     """Go, hold or deny, with every reason."""
-    denied = [*_invalid(inputs.desired), *_names_taken(changes), *_missing_externals(inputs)]
+    denied = [*_invalid(inputs.desired), *_names_taken(changes), *_never_pulled(changes), *_missing_externals(inputs)]
     if denied:
         return Verdict(decision=Decision.DENY, diagnostics=tuple(denied))
     held = [*_wipe(changes, inputs), *_mass_prune(changes, inputs), *_data_loss(changes)]
@@ -58,6 +58,20 @@ def _names_taken(changes: tuple[Change, ...]) -> list[Diagnostic]:
         )
         for change in changes
         if change.reason is Reason.NAME_TAKEN
+    ]
+
+
+def _never_pulled(changes: tuple[Change, ...]) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            severity=Severity.ERROR,
+            code="TT3012",
+            message=f"image {change.name} is {change.detail}",
+            origin=change.origin or Origin(str(change.key)),
+            hint="load or build it on the engine, or allow it to be pulled",
+        )
+        for change in changes
+        if change.verb is Verb.KEEP and change.reason is Reason.IMAGE_ABSENT
     ]
 
 

@@ -12,7 +12,7 @@ from trimtab.model.change import Change, Verb
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
-from trimtab.model.records import AppliedObject
+from trimtab.model.records import AppliedObject, FailedBuild
 from trimtab.model.status import Phase
 from trimtab.ports import Clock, Driver, EventSink, Meter, StepContext, Store
 from trimtab.runtime import executor
@@ -115,6 +115,7 @@ class Carrier(Generic[StepT]):
             meter=self._meter,
         )
         self._record(look, outcomes)
+        self._remember_failed_builds(look, outcomes)
         error = most_telling(outcomes)
         stopped = cancelled.is_set() or any(outcome.status is StepStatus.CANCELLED for outcome in outcomes)
         phase = Phase.SUCCEEDED if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
@@ -143,6 +144,26 @@ class Carrier(Generic[StepT]):
             self._store.applied.record(present)
         if gone:
             self._store.applied.forget(gone)
+
+    def _remember_failed_builds(self, look: Look[StepT], outcomes: tuple[StepOutcome, ...]) -> None:
+        refs = {change.key: change.name for change in look.plan.changes}
+        for outcome in outcomes:
+            if isinstance(outcome.error, BuildFailed) and outcome.key in refs:
+                failed = FailedBuild(
+                    build_key=refs[outcome.key], app=look.plan.app, message=outcome.error.message, at=self._clock.now()
+                )
+                self._store.failed_builds.add(failed)
+
+    def known_to_fail(self, look: Look[StepT]) -> BuildFailed | None:
+        """A build of this plan that failed before with the same inputs, which is what its reference stands for."""
+        for change in look.plan.changes:
+            if change.verb is Verb.BUILD and (failed := self._store.failed_builds.get(change.name)) is not None:
+                return BuildFailed(
+                    failed.message,
+                    hint=f"it failed at {failed.at:%Y-%m-%d %H:%M} UTC and nothing it is made from has changed",
+                    origin=change.origin,
+                )
+        return None
 
     def report_drift(self, look: Look[StepT], changes: tuple[Change, ...]) -> None:
         """Say what was found different from Git before it is put right."""

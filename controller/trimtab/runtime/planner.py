@@ -104,7 +104,7 @@ class Planner(Generic[StepT]):
         fresh: bool = False,
         diagnostics: tuple[Diagnostic, ...] = (),
     ) -> Look[StepT]:
-        """Stages 5 to 8. The same look is returned while neither side has changed.
+        """Stages 5 to 8. The same plan is used again while neither side has changed.
 
         Raises:
             BackendUnavailable: the engine does not answer.
@@ -115,7 +115,8 @@ class Planner(Generic[StepT]):
             last = self._looks.get(key)
         if last is not None and last[:3] == (desired.digest, observed.digest, prune) and last[3].application is application:
             if last[3].desired.revision == desired.revision and not self._waits_for_approval(last[3]):
-                return last[3]
+                # The same plan; but health and times move without changing it.
+                return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
         objects = self._applied.objects(key)
         options = DiffOptions(
             prune=prune,

@@ -29,6 +29,7 @@ from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.report import Reporter
+from trimtab.runtime.selfheal import SelfHealBackoff
 from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
@@ -66,7 +67,12 @@ class Reconciler(Generic[StepT]):
         healthy_changed: Callable[[AppKey], None] = lambda _key: None,
         settle_s: float = SETTLE_S,
         watcher: Watcher[StepT] | None = None,
+        heal: SelfHealBackoff | None = None,
+        command: bool = False,
     ) -> None:
+        """``command``: passes are made by a person's command, which asks for a sync by being run."""
+        self._command = command
+        self._heal = heal or SelfHealBackoff(clock)
         self._watcher = watcher
         self._catalog = catalog
         self._planner = planner
@@ -95,8 +101,7 @@ class Reconciler(Generic[StepT]):
             return Stalled(error.message)
 
     def _asks_for_sync(self, trigger: Trigger) -> bool:
-        if not trigger.requests:
-            # A command that runs its own pass left no row.
+        if self._command:
             return True
         found = (self._store.requests.get(request) for request in trigger.requests)
         return any(request is not None and request.verb is RequestVerb.SYNC for request in found)
@@ -207,7 +212,17 @@ class Reconciler(Generic[StepT]):
         acting = tuple(change for change in look.plan.changes if change.acts)
         drift = tuple(change for change in acting if change.reason in DRIFT)
         if drift and state.applied_digest == look.desired.digest:
+            wait_s = 0.0
+            if not self._command and trigger.kind is not TriggerKind.REQUEST and len(drift) == len(acting):
+                wait_s = min(self._heal.wait_s(change.key, look.desired.digest) for change in drift)
+            if wait_s > 0:
+                return Requeue(wait_s)
             self._carrier.report_drift(look, drift)
+            for change in drift:
+                self._heal.repaired(change.key, look.desired.digest)
+        known = None if self._command or trigger.kind is TriggerKind.REQUEST else self._carrier.known_to_fail(look)
+        if known is not None:
+            return self._failed(look, view, state, Carried(outcomes=(), release=0, error=known), target)
         self._reporter.begins(look, view, state, target.substitute)
         timeout_s = look.application.timeout_s if look.application is not None else None
         carried = self._carrier.carry_out(

@@ -15,7 +15,7 @@ from trimtab.runtime.clock import SystemClock
 from trimtab.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from trimtab.backends.engine.client import EngineClient
     from trimtab.backends.engine.driver import EngineDriver
@@ -43,7 +43,9 @@ def open_store(config: Config, *, strict: bool = False) -> SqliteStore:
     return SqliteStore(config.data_dir, SystemClock(), strict=strict, history=config.history)
 
 
-def open_engine(config: Config, *, keep_key: bool) -> Engine:
+def open_engine(
+    config: Config, *, keep_key: bool, on_call: Callable[[str, str, float, int], None] | None = None
+) -> Engine:
     """The engine of ``config``. With ``keep_key`` a new installation's key is made and kept; without, nothing is changed.
 
     Raises:
@@ -55,7 +57,7 @@ def open_engine(config: Config, *, keep_key: bool) -> Engine:
     from trimtab.images.gate import BuildGate
     from trimtab.images.service import BuildService, PullService
 
-    client = EngineClient(config.docker_host)
+    client = EngineClient(config.docker_host, on_call=on_call)
     key, kept = installation_key(config, client, keep=keep_key)
     try:
         choice = BuilderChoice(config.builder)
