@@ -103,17 +103,23 @@ def _plain(name: str, lookup: Lookup, on_unset: OnUnset, offset: int) -> str:
 
 
 def _closing_brace(text: str, start: int) -> int:
-    """The brace that closes an expression: the balanced one, else the line's last as in Compose; -1 without one."""
+    """The brace that closes an expression, as Compose finds it: the balanced one, else the line's last; -1 if none.
+
+    Compose does not look at the character after an opening brace, so that ``${V:-{}}`` is never
+    balanced. Alone on its line that makes no difference; with braces behind it, it does.
+    """
     line_end = text.find("\n", start)
     end = len(text) if line_end < 0 else line_end
-    opened = 1
-    for index in range(start, end):
+    opened, index = 1, start
+    while index < end:
         if text[index] == "}":
             opened -= 1
             if opened == 0:
                 return index
         elif text[index] == "{":
             opened += 1
+            index += 1
+        index += 1
     return text.rfind("}", start, end)
 
 

@@ -29,6 +29,8 @@ VARIABLES = {"A": "a", "EMPTY": "", "RAW": "${A}", "PASSWORD": "hunter2"}
         ("${X:-pre-$A-post}", "pre-a-post"),
         ('${X:-{"a": 1}} b', '{"a": 1} b'),
         ("${X:-{}", "{"),
+        ("${X:-{}}", "{}"),
+        ("${X:-{}} and {$A}", "{}} and {a"),
         ("$$A $${A} $$$A", "$A ${A} $a"),
         ("costs $5, $ and $", "costs $5, $ and $"),
         ("$RAW", "${A}"),
