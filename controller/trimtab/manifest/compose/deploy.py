@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from trimtab.manifest.compose.keyvalues import LABELS
 from trimtab.manifest.compose.limits import DEVICE_REQUESTS, GENERIC_RESOURCES
-from trimtab.manifest.compose.scalars import DURATION, INTEGER, NUMBER, PLAIN, Size
+from trimtab.manifest.compose.scalars import DURATION, INTEGER, NATURAL, NUMBER, PLAIN, Size
 from trimtab.manifest.compose.shapes import Field, Items, Record
 
 _MEMORY = Size(text_only=True)
 _ROLLING = Record(
     {
-        "parallelism": Field(INTEGER, keep=True),
+        "parallelism": Field(NATURAL, keep=True),
         "delay": DURATION,
         "failure_action": PLAIN,
         "monitor": DURATION,
@@ -44,12 +44,12 @@ DEPLOY = Record(
             {
                 "condition": PLAIN,
                 "delay": Field(DURATION, keep=True),
-                "max_attempts": Field(INTEGER, keep=True),
+                "max_attempts": Field(NATURAL, keep=True),
                 "window": Field(DURATION, keep=True),
             }
         ),
         "placement": Record(
-            {"constraints": PLAIN, "preferences": Items(Record({"spread": PLAIN})), "max_replicas_per_node": INTEGER}
+            {"constraints": PLAIN, "preferences": Items(Record({"spread": PLAIN})), "max_replicas_per_node": NATURAL}
         ),
     },
     always=("resources", "placement"),

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.keyvalues import KeyValues
-from trimtab.manifest.compose.scalars import INTEGER, PLAIN, SIZE, Count
+from trimtab.manifest.compose.scalars import INTEGER, NATURAL, PLAIN, SIZE, Count
 from trimtab.manifest.compose.shapes import (
     Field,
     Items,
@@ -113,7 +113,7 @@ class _BlockDevice(Record):
 
 
 _RATES = Items(_BlockDevice("rate", SIZE, missing="0"))
-_WEIGHTS = Items(_BlockDevice("weight", INTEGER, missing=0))
+_WEIGHTS = Items(_BlockDevice("weight", NATURAL, missing=0))
 
 DEVICE: Shape = Record({"source": PLAIN, "target": PLAIN, "permissions": PLAIN}, short=_device)
 DEVICE_REQUESTS = Items(_REQUEST)
@@ -121,7 +121,7 @@ GPUS = Gpus(_REQUEST)
 ULIMITS = Values(Ulimit())
 BLKIO = Record(
     {
-        "weight": INTEGER,
+        "weight": NATURAL,
         "weight_device": _WEIGHTS,
         "device_read_bps": _RATES,
         "device_read_iops": _RATES,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from trimtab.manifest.codes import Code
-from trimtab.manifest.compose.scalars import INTEGER, PLAIN, TEXT
+from trimtab.manifest.compose.scalars import NATURAL, PLAIN, TEXT
 from trimtab.manifest.compose.shapes import Record, Report, Shape, is_reset, mapping, text
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 
@@ -35,7 +35,7 @@ _PORT = Record(
         "name": PLAIN,
         "mode": PLAIN,
         "host_ip": PLAIN,
-        "target": INTEGER,
+        "target": NATURAL,
         "published": TEXT,
         "protocol": PLAIN,
         "app_protocol": PLAIN,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trimtab.manifest.codes import Code
-from trimtab.manifest.compose.schema_check import did_you_mean
+from trimtab.manifest.compose.schema_check import Hints
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 
@@ -32,17 +32,19 @@ def check_references(model: MappingNode, enabled: Collection[str] | None = None)
     """References to what is not declared, and services that depend on each other in a circle."""
     found: list[Diagnostic] = []
     services = section(model, "services")
+    declared = {kind: section(model, kind, nulls=True) for kind in _SECTION_CODES}
+    hints = Hints()
     on = {name: service for name, service in services.items() if enabled is None or name in enabled}
     edges: dict[str, dict[str, Origin]] = {}
     for name in sorted(on):
         service = on[name]
         edges[name] = {}
         for target, at, attribute in service_references(service):
-            found += _missing(model, "services", target, f"services.{name}.{attribute}", at)
+            found += _missing(declared, "services", target, f"services.{name}.{attribute}", at, hints=hints)
             edges[name].setdefault(target, at.origin)
         for kind, target, at, attribute in _resource_references(service):
-            found += _missing(model, kind, target, f"services.{name}.{attribute}", at)
-        found += _contexts(name, service, services)
+            found += _missing(declared, kind, target, f"services.{name}.{attribute}", at, hints=hints)
+        found += _contexts(name, service, services, hints)
     return found + _cycles(edges)
 
 
@@ -85,7 +87,7 @@ def _resource_references(service: MappingNode) -> Iterator[tuple[str, str, Node,
                 yield kind, str(plain(mount, "source")), mount.items["source"], attribute
 
 
-def _contexts(name: str, service: MappingNode, services: Mapping[str, MappingNode]) -> list[Diagnostic]:
+def _contexts(name: str, service: MappingNode, services: Mapping[str, MappingNode], hints: Hints) -> list[Diagnostic]:
     build = service.items.get("build")
     contexts = build.items.get("additional_contexts") if isinstance(build, MappingNode) else None
     found = []
@@ -97,19 +99,20 @@ def _contexts(name: str, service: MappingNode, services: Mapping[str, MappingNod
         where = f"services.{name}.build.additional_contexts.{key}"
         if target not in services:
             message = f"{where} refers to the service '{target}', which does not exist"
-            found.append(error(Code.UNKNOWN_SERVICE, message, item, did_you_mean(target, services)))
+            found.append(error(Code.UNKNOWN_SERVICE, message, item, hints.did_you_mean(target, services)))
         elif "build" not in services[target].items:
             message = f"{where} refers to the service '{target}', which is not built"
             found.append(error(Code.NOT_BUILDABLE, message, item, f"give services.{target} a `build:`"))
     return found
 
 
-def _missing(model: MappingNode, kind: str, name: str, where: str, at: Node) -> list[Diagnostic]:
-    declared = section(model, kind, nulls=True)
-    if name in declared:
+def _missing(
+    declared: Mapping[str, Mapping[str, object]], kind: str, name: str, where: str, at: Node, *, hints: Hints
+) -> list[Diagnostic]:
+    if name in declared[kind]:
         return []
     singular = kind.removesuffix("s")
-    hint = did_you_mean(name, declared) or f"declare it under the top-level `{kind}:`"
+    hint = hints.did_you_mean(name, declared[kind]) or f"declare it under the top-level `{kind}:`"
     message = f"{where} refers to the {singular} '{name}', which is not declared"
     return [error(_SECTION_CODES[kind], message, at, hint)]
 
@@ -120,20 +123,22 @@ def _cycles(edges: Mapping[str, Mapping[str, Origin]]) -> list[Diagnostic]:
     done: set[str] = set()
     for start in sorted(edges):
         path: list[str] = []
-        # A stack of our own: a chain of services may be longer than Python's.
+        on_path: set[str] = set()
+        # A stack of our own: a chain of services may be longer than the one of Python.
         todo = [(start, 0)]
         while todo:
             name, depth = todo.pop()
-            for left in path[depth:]:
-                done.add(left)
+            done.update(path[depth:])
+            on_path.difference_update(path[depth:])
             del path[depth:]
-            if name in path:
+            if name in on_path:
                 circle = [*path[path.index(name) :], name]
                 message = f"services depend on each other in a circle: {' -> '.join(circle)}"
                 at = Scalar(value=name, origin=edges[path[-1]][name], length=len(name))
                 found.append(error(Code.DEPENDENCY_CYCLE, message, at, "remove one of these dependencies"))
             elif name not in done:
                 path.append(name)
+                on_path.add(name)
                 todo += [(target, len(path)) for target in sorted(edges.get(name, {}), reverse=True)]
         done.update(path)
     return found

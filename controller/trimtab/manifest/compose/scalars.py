@@ -74,6 +74,17 @@ class Integer(_ScalarShape):
             return node.value
 
 
+class Natural(Integer):
+    """A whole number that is not negative."""
+
+    @override
+    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
+        number = super().value(node, where, report)
+        if isinstance(number, int) and number < 0:
+            report.error(Code.OUT_OF_RANGE, f"{where} is {number}; it must be at least 0", node)
+        return number
+
+
 class Count(Integer):
     """A whole number, or "all", which is -1."""
 
@@ -190,6 +201,7 @@ def scalar_text(value: ScalarValue) -> str:
 PLAIN = Shape()
 BOOLEAN = Boolean()
 INTEGER = Integer()
+NATURAL = Natural()
 NUMBER = Number()
 SIZE = Size()
 DURATION = Duration()

@@ -45,6 +45,8 @@ _DURATIONS = frozenset(
 )
 # "Did you mean": how alike two names must be, from 0 to 1; difflib's own default is 0.6.
 _LIKENESS = 0.6
+# A file of 1 MiB may hold tens of thousands of mistakes; hints for them must not cost minutes.
+_MAX_HINTS, _MAX_NAMES, _MAX_NAME = 50, 250, 100
 
 
 @cache
@@ -62,15 +64,25 @@ def check_schema(node: Node) -> list[Diagnostic]:
     return check.diagnostics
 
 
-def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:
-    """A hint that names the most similar known name, or "" if none is."""
-    close = get_close_matches(name, sorted(known), n=1, cutoff=_LIKENESS)
-    return f"did you mean '{close[0]}'?" if close else ""
+class Hints:
+    """Names the most similar known name, for a limited number of mistakes: each costs a look at all names."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_HINTS
+
+    def did_you_mean(self, name: str, known: Mapping[str, object] | list[str]) -> str:
+        """A hint, or "" if no known name is similar."""
+        if self.left <= 0 or len(known) > _MAX_NAMES or len(name) > _MAX_NAME:
+            return ""
+        self.left -= 1
+        close = get_close_matches(name, sorted(known), n=1, cutoff=_LIKENESS)
+        return f"did you mean '{close[0]}'?" if close else ""
 
 
 class _Check:
-    def __init__(self) -> None:
+    def __init__(self, hints: Hints | None = None) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self.hints = hints or Hints()
 
     def value(self, node: Node, rule: Schema, where: str) -> None:
         rule = _resolve(rule)
@@ -96,7 +108,7 @@ class _Check:
         # The options of one kind differ in detail only: the best is the one with least to say.
         trials: list[list[Diagnostic]] = []
         for option in fitting:
-            trial = _Check()
+            trial = _Check(self.hints)
             trial.value(node, option, where)
             trials.append(trial.diagnostics)
         best: list[Diagnostic] = min(trials, key=len)
@@ -121,7 +133,7 @@ class _Check:
         value = node.value
         allowed = [str(one) for one in rule.get("enum", ())]
         if allowed and value not in allowed:
-            hint = did_you_mean(str(value), allowed) or f"one of: {', '.join(allowed)}"
+            hint = self.hints.did_you_mean(str(value), allowed) or f"one of: {', '.join(allowed)}"
             self._error(Code.WRONG_VALUE, f"'{value}' is not a value of {where}", node, hint)
         if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"], value):
             self._error(
@@ -166,7 +178,7 @@ class _Check:
         known: Schema = rule.get("properties", {})
         if known:
             code, message = Code.UNKNOWN_ATTRIBUTE, f"unknown attribute '{name}' in {where or 'the compose file'}"
-            hint = did_you_mean(name, known) or "an attribute of your own starts with 'x-'"
+            hint = self.hints.did_you_mean(name, known) or "an attribute of your own starts with 'x-'"
         else:
             code, message = Code.BAD_NAME, f"'{name}' is not a name that {where} may have"
             hint = f"it must match {next(iter(rule.get('patternProperties', {})), '')}"

@@ -23,7 +23,7 @@ from trimtab.manifest.compose.keyvalues import (
 from trimtab.manifest.compose.limits import BLKIO, DEVICE, GPUS, ULIMITS
 from trimtab.manifest.compose.networks import ENDPOINTS
 from trimtab.manifest.compose.ports import Ports
-from trimtab.manifest.compose.scalars import BOOLEAN, DURATION, INTEGER, NUMBER, PLAIN, SIZE, TEXT
+from trimtab.manifest.compose.scalars import BOOLEAN, DURATION, INTEGER, NATURAL, NUMBER, PLAIN, SIZE, TEXT
 from trimtab.manifest.compose.shapes import Field, Items, Record, Report, Shape, Values, from_text, is_reset, text, yes
 from trimtab.manifest.compose.volumes import MOUNT
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
@@ -71,7 +71,7 @@ _HEALTHCHECK = Record(
         "test": HealthTest(),
         "timeout": Field(DURATION, keep=True),
         "interval": Field(DURATION, keep=True),
-        "retries": Field(INTEGER, keep=True),
+        "retries": Field(NATURAL, keep=True),
         "start_period": Field(DURATION, keep=True),
         "start_interval": Field(DURATION, keep=True),
         "disable": BOOLEAN,

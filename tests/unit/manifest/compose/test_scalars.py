@@ -55,6 +55,7 @@ def test_numbers_sizes_and_durations(attribute: str, printed: object) -> None:
         ("scale: two", "TT1210"),
         ("cpus: many", "TT1210"),
         ("cpus: 1e300", "TT1210"),
+        ("healthcheck: {retries: -3}", "TT1204"),
         ("mem_limit: lots", "TT1213"),
         ("stop_grace_period: soon", "TT1212"),
     ],
