@@ -83,14 +83,16 @@ def check(repository: Repository) -> tuple[tuple[Diagnostic, ...], int, int]:
         found |= set(failed.diagnostics)
     dialect = EngineDialect(installation="validate", seal_key=b"")
     resolver = TreeImageResolver()
-    bad = len({failed.key or failed.path for failed in result.failed})
+    # What is only held, such as a submodule that might hold applications, is neither good nor bad.
+    refused = {failed.key or failed.path for failed in result.failed if has_errors(failed.diagnostics)}
+    bad = len(refused)
     for app in result.applications:
         images, problems = resolver.choose(app, snapshot.tree)
         desired = dialect.render(app, snapshot.tree, snapshot.revision, images)
         about = (*problems, *desired.diagnostics)
         bad += has_errors(about)
         found |= set(about)
-    total = len(result.applications) + len({failed.key or failed.path for failed in result.failed})
+    total = len(result.applications) + len(result.declarations) + len(refused)
     ordered = sorted(found, key=lambda d: (d.origin, d.code, d.message))
     return tuple(ordered), total - bad, bad
 
