@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -31,6 +32,12 @@ while True:
 """
 
 
+def _start(engine_url: str, installation: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _HOLDER, engine_url, installation]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
 @pytest.fixture
 def client(engine_url: str) -> Iterator[EngineClient]:
     made = EngineClient(engine_url)
@@ -40,7 +47,7 @@ def client(engine_url: str) -> Iterator[EngineClient]:
 
 @pytest.fixture
 def holder(scope: EngineScope, engine_url: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([sys.executable, "-c", _HOLDER, engine_url, scope.name], stdout=subprocess.PIPE, text=True)
+    process = _start(engine_url, scope.name)
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "held\n"
@@ -108,10 +115,7 @@ def test_a_pruned_lock_is_made_again(client: EngineClient, scope: EngineScope, d
 def test_of_two_challengers_one_wins(client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str], engine_url: str) -> None:
     holder.kill()
     holder.wait()
-    starters = [
-        subprocess.Popen([sys.executable, "-c", _HOLDER, engine_url, scope.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for _ in range(2)
-    ]
+    starters = [_start(engine_url, scope.name) for _ in range(2)]
     try:
         eventually(lambda: any(p.poll() is not None for p in starters), what="one gives up", timeout_s=30)
         assert [p.poll() for p in starters].count(None) == 1
