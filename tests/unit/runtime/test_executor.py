@@ -203,6 +203,41 @@ def test_every_dag_ends_exactly_as_the_rules_say_within_the_limit_and_in_order(w
     assert sorted(told) == sorted(by_id)
 
 
+@given(worlds(), st.integers(0, 14))
+@settings(max_examples=100, deadline=None)
+def test_a_cancel_at_any_moment_leaves_nothing_running_and_nothing_half_done(world: World, cancel_at: int) -> None:
+    by_id = {n.id: n for n in world.nodes}
+    cancel, begun, lock = threading.Event(), set[int](), threading.Lock()
+
+    def work(number: int, context: StepContext) -> None:
+        with lock:
+            begun.add(number)
+            if len(begun) > cancel_at:
+                cancel.set()
+        if by_id[number].when is RunWhen.FAILURE:
+            assert not context.cancelled.is_set()
+        if number in world.failing:
+            raise Conflict("as planned")
+
+    outcomes = run(plan(*world.nodes), work, workers=world.workers, cancelled=cancel)
+    for number, outcome in outcomes.items():
+        needs = {need: by_id[need] for need in by_id[number].needs}
+        if by_id[number].when is RunWhen.SUCCESS:
+            if number in begun:
+                assert all(outcomes[need].status is OK and n.when is RunWhen.SUCCESS for need, n in needs.items())
+            else:
+                assert outcome.status in {SKIPPED, CANCELLED}
+            continue
+        # Whatever moment it was: what undoes ran exactly when its group was begun and not completed.
+        real = {need for need, n in needs.items() if n.when is RunWhen.SUCCESS}
+        undone = {need for need in needs if need in begun} - real
+        completed = {need for need in real if outcomes[need].status is OK}
+        assert (number in begun) == (bool(undone) or (bool(real & begun) and completed != real))
+        ran = FAILED if number in world.failing else OK
+        assert outcome.status is (ran if number in begun else SKIPPED)
+    assert cancel.is_set() or CANCELLED not in statuses(outcomes).values()
+
+
 # -- single promises -------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +394,24 @@ def test_undoing_heals_nothing_and_is_not_done_without_need() -> None:
 
     nodes = (node(1), node(2, 1, undo=True), node(3, 2), node(4, 2, undo=True), node(5), node(6, 5, undo=True))
     assert statuses(run(plan(*nodes), work)) == {1: FAILED, 2: OK, 3: SKIPPED, 4: OK, 5: OK, 6: SKIPPED}
+
+
+def test_a_step_that_does_not_heed_the_cancel_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "CANCEL_GRACE_S", 0.1)
+    cancel, release, undone = threading.Event(), threading.Event(), threading.Event()
+
+    def work(number: int, _context: StepContext) -> None:
+        if number == 1:
+            cancel.set()
+            release.wait(60)
+        else:
+            undone.set()
+
+    outcomes = run(plan(node(1), node(2, 1, undo=True)), work, cancelled=cancel)
+    release.set()
+    assert statuses(outcomes) == {1: CANCELLED, 2: OK}
+    assert isinstance(outcomes[1].error, DeadlineExceeded)
+    assert undone.is_set()
 
 
 def test_the_whole_has_a_deadline_too() -> None:

@@ -237,3 +237,49 @@ def test_a_listener_that_fails_does_not_lose_the_next_turn() -> None:
     clock.advance(5)
     wait_until(lambda: len(passes.seen) == 2, "the second pass")
     loop.stop(5)
+
+
+def test_no_change_is_ever_lost() -> None:
+    """Many keys, many triggers of all kinds, passes that fail in all ways: the last pass saw the last change."""
+    clock, random = SystemClock(), Random(7)
+    keys = [AppKey("default", f"app-{number}") for number in range(6)]
+    world = dict.fromkeys(keys, 0)
+    seen: dict[AppKey, int] = {}
+    at_work: set[AppKey] = set()
+    clashes: list[AppKey] = []
+    followers: list[Next] = [Requeue(1000), Stalled("x"), Retry("x", after_s=0.01), Wait("x", 0.01), Requeue(0.0)]
+
+    def reconcile(key: AppKey, _trigger: Trigger, cancelled: threading.Event) -> Next:
+        if key in at_work:
+            clashes.append(key)
+        at_work.add(key)
+        now = world[key]
+        cancelled.wait(random.random() / 500)
+        if not cancelled.is_set():
+            seen[key] = now
+        at_work.discard(key)
+        if random.random() < 0.1:
+            raise ZeroDivisionError
+        return random.choice(followers)
+
+    backoff = Backoff(duration_s=0.01, factor=1, max_duration_s=0.01)
+    queue = WorkQueue(clock, Random(1), backoff=lambda _key: backoff)
+    loop = ControlLoop(queue, reconcile, clock, Random(1), workers=4)
+    loop.start()
+
+    def disturb(seed: int) -> None:
+        mine = Random(seed)
+        for number in range(150):
+            key = mine.choice(keys)
+            world[key] += 1
+            kind = mine.choice([TriggerKind.COMMIT, TriggerKind.REQUEST])
+            loop.notify(key, Trigger(kind=kind, at=clock.now(), revision=f"{seed}-{number}"))
+
+    threads = [threading.Thread(target=disturb, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    wait_until(lambda: seen == world, "every last change to be seen")
+    assert clashes == []
+    assert loop.stop(30) == ()
