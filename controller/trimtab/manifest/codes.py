@@ -43,9 +43,8 @@ class Code(StrEnum):
     REMOTE_RESOURCE = "TT1023", "a remote resource where only files of the repository are read"
     EMPTY_COMPOSE_FILE = "TT1024", "a compose file has no content"
     NOT_A_MAPPING = "TT1025", "a compose file's top level, or a section, is not a mapping"
-    ENV_FILE_SYNTAX = "TT1026", "an env file has a line that cannot be read"
+    ENV_FILE_SYNTAX = "TT1026", "an env or label file has a line that cannot be read"
     ENV_FILE_FORMAT = "TT1027", "an env file's format is not known"
-    LABEL_FILE_SYNTAX = "TT1028", "a label file has a line that cannot be read"
 
     # --- interpolation
     VARIABLE_NOT_SET = "TT1040", "a variable is not set; it became an empty string"
