@@ -73,6 +73,14 @@ class Source(Protocol):
         """One commit, fetched when it is not here; None is the current target. Raises GitUnavailable, UserError."""
         ...
 
+    def last_followed(self) -> Snapshot | None:
+        """The commit that was last followed, from what is here, whatever the remote says or does not say now."""
+        ...
+
+    def accept(self, revision: str) -> None:
+        """Follow the target to ``revision`` although history was rewritten: a person said yes."""
+        ...
+
     def log(self, revision: str, limit: int) -> tuple[Commit, ...]:
         """``revision`` and its ancestors, newest first."""
         ...

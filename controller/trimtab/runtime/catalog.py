@@ -40,7 +40,7 @@ class Repository:
     cache: LoadCache = field(default_factory=LoadCache)
     snapshot: Snapshot | None = None
     result: LoadResult | None = None
-    unavailable: str = ""
+    trouble: TrimtabError | None = None
 
     @property
     def id(self) -> str:
@@ -111,8 +111,38 @@ class Catalog:
         try:
             snapshot = repository.source.snapshot()
         except TrimtabError as error:
-            repository.unavailable = str(error)
+            repository.trouble = error
             raise
+        changed = self._read(repository, snapshot, known)
+        repository.trouble = None
+        return changed
+
+    def restore(self, repository: Repository, trouble: TrimtabError, *, known: Sequence[AppKey] = ()) -> frozenset[AppKey]:
+        """At start, when the repository cannot be read: the commit that was followed last, so that it is held and healed."""
+        repository.trouble = trouble
+        snapshot = repository.source.last_followed() if repository.snapshot is None else None
+        return frozenset() if snapshot is None else self._read(repository, snapshot, known)
+
+    def accept(self, key: AppKey, *, known: Sequence[AppKey] = ()) -> bool:
+        """Follow a rewritten branch, because a person asked for a sync; whether there was one.
+
+        Raises:
+            TrimtabError: it cannot be read.
+        """
+        repository = self.owner(key)
+        revision = getattr(repository.trouble, "new", "") if repository is not None else ""
+        if repository is None or not revision:
+            return False
+        repository.source.accept(str(revision))
+        self.refresh(repository, known=known)
+        return True
+
+    def trouble(self, key: AppKey) -> TrimtabError | None:
+        """Why the repository of an application cannot be followed now."""
+        repository = self.owner(key)
+        return repository.trouble if repository is not None else None
+
+    def _read(self, repository: Repository, snapshot: Snapshot, known: Sequence[AppKey]) -> frozenset[AppKey]:
         with self._lock:
             result = load(
                 snapshot.tree,
@@ -126,7 +156,6 @@ class Catalog:
                 known=None if len(self.repositories) > 1 else (),
                 incumbents=tuple(known),
             )
-            repository.unavailable = ""
             repository.snapshot, repository.result = snapshot, result
             return self._take(repository, snapshot, result, known)
 

@@ -92,6 +92,8 @@ class Reconciler(Generic[StepT]):
         state = self._store.applied.get(key)
         requested = trigger.kind is TriggerKind.REQUEST and self._asks_for_sync(trigger)
         try:
+            if requested and self._catalog.accept(key, known=self._store.applied.apps()):
+                view = self._catalog.view(key) or view
             return self._pass(view, state, trigger, cancelled, requested=requested)
         except TransientError as error:
             self._reporter.trouble(view, state, error)
@@ -281,7 +283,15 @@ class Reconciler(Generic[StepT]):
             return Stalled("no longer in Git")
         if state != self._store.applied.get(view.key):
             self._store.applied.put(state)
-        became_healthy = self._reporter.rests(look, view, state, lines, held=held, substitute=target.substitute)
+        became_healthy = self._reporter.rests(
+            look,
+            view,
+            state,
+            lines,
+            held=held,
+            substitute=target.substitute,
+            trouble=self._catalog.trouble(view.key),
+        )
         if became_healthy:
             self._healthy_changed(view.key)
         if held and look.verdict.waits_for:

@@ -31,6 +31,8 @@ from trimtab.runtime.views import View
 StepT = TypeVar("StepT")
 # A failed rollout makes an application Degraded even while its previous release runs well; a failed build does not.
 UNHEALTHY_CODE = UnhealthyRelease.default_code
+# A status that says the same is written again only this often, to show that somebody still looks.
+OBSERVED_AGAIN_S = 10.0
 
 
 class Reporter:
@@ -150,6 +152,7 @@ class Reporter:
         *,
         held: str,
         substitute: str,
+        trouble: TrimtabError | None = None,
     ) -> bool:
         """A pass that changed nothing; whether the application has just become healthy."""
         before = self._store.statuses.get(view.key)
@@ -176,6 +179,9 @@ class Reporter:
             if held.startswith(UNHEALTHY_CODE):
                 health = HealthStatus.DEGRADED
             reason, warning = "Held", True
+        elif trouble is not None:
+            # What runs is as it was last read; whether that is what Git says now, nobody knows.
+            sync, message = SyncStatus.UNKNOWN, message or f"{trouble}; {_short(look.desired.revision)} is held"
         elif look.plan.empty:
             phase = Phase.SUCCEEDED
         notes = [c for c in look.plan.changes if c.verb is Verb.KEEP and c.reason in {Reason.PROTECTED, Reason.IMMUTABLE_DATA}]
@@ -222,7 +228,7 @@ class Reporter:
             conditions=_conditions(status, before, now),
         )
         comparable = replace(before, observed_at=None) if before is not None else None
-        if comparable == replace(status, observed_at=None):
+        if comparable == replace(status, observed_at=None) and before is not None and _fresh(before, now):
             return
         self._store.statuses.put(replace(status, observed_at=now))
         labels = {"name": status.app.name, "namespace": status.app.namespace}
@@ -251,6 +257,10 @@ class Reporter:
                 fields=fields or {},
             )
         )
+
+
+def _fresh(status: AppStatus, now: datetime) -> bool:
+    return status.observed_at is not None and (now - status.observed_at).total_seconds() < OBSERVED_AGAIN_S
 
 
 def _is_failure(substitute: str) -> bool:

@@ -61,6 +61,7 @@ class RepositoryTrigger:
         self._revision: str | None = None
         self._trouble = ""
         self._failures = 0
+        self.trouble: TrimtabError | None = None
 
     def look(self) -> float | None:
         """Ask once; the seconds until the next time when that is not the usual interval."""
@@ -79,6 +80,7 @@ class RepositoryTrigger:
 
     def _failed(self, error: TrimtabError) -> float | None:
         self._failures += 1
+        self.trouble = error
         if str(error) != self._trouble:
             self._trouble = str(error)
             self._tell(
@@ -90,6 +92,7 @@ class RepositoryTrigger:
 
     def _recovered(self) -> None:
         self._failures = 0
+        self.trouble = None
         if self._trouble:
             self._trouble = ""
             self._tell("SourceRecovered", f"{self._source.url} can be read again", EventType.NORMAL)

@@ -51,6 +51,14 @@ class WorkingDirectory:
             tree=DirectoryTree(self.root),
         )
 
+    def last_followed(self) -> Snapshot | None:
+        """The files as they are now."""
+        return self.snapshot()
+
+    def accept(self, revision: str) -> None:  # noqa: ARG002 - the port's signature
+        """There is no history to rewrite."""
+        return
+
     def log(self, revision: str, limit: int) -> tuple[Commit, ...]:  # noqa: ARG002 - the port's signature
         """Nothing."""
         return ()

@@ -164,9 +164,23 @@ class Controller:
         trigger = RepositoryTrigger(
             repository.source, refresh, self.loop.notify, self.clock, self.sink, interval_s=self.config.poll_interval_s
         )
-        job = self.scheduler.every(f"poll {repository.id}", self.config.poll_interval_s, trigger.look)
+        def look() -> float | None:
+            after_s = trigger.look()
+            if trigger.trouble is not None:
+                self.catalog.restore(repository, trigger.trouble, known=self.store.applied.apps())
+                self._read_once.add(repository.id)
+                self._look_again(repository)
+            return after_s
+
+        job = self.scheduler.every(f"poll {repository.id}", self.config.poll_interval_s, look)
         self._jobs[repository.id] = job
         self._watches[repository.source] = repository.source.watch(job.hurry)
+
+    def _look_again(self, repository: Repository) -> None:
+        for key in self.catalog.keys():
+            if self.catalog.owner(key) is repository:
+                trigger = Trigger(kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="its repository cannot be read")
+                self.loop.notify(key, trigger)
 
     def _watch_elsewhere(self, repository: Repository) -> None:
         """Sources of applications whose files are in another repository: asked in the same rhythm."""
