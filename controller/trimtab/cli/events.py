@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trimtab.cli.common import ConfigOption, DataDirOption, OptionalApp, Output, OutputOption, document, explained, say, settings
-from trimtab.cli.documents import event_document
+from trimtab.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    OptionalApp,
+    Output,
+    OutputOption,
+    document,
+    explained,
+    say,
+    settings,
+)
 from trimtab.model.keys import AppKey
+from trimtab.plan.render.records import event_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

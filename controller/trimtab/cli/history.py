@@ -6,9 +6,19 @@ from typing import Annotated
 
 import typer
 
-from trimtab.cli.common import AppArgument, ConfigOption, DataDirOption, Output, OutputOption, document, explained, say, settings
-from trimtab.cli.documents import release_document
+from trimtab.cli.common import (
+    AppArgument,
+    ConfigOption,
+    DataDirOption,
+    Output,
+    OutputOption,
+    document,
+    explained,
+    say,
+    settings,
+)
 from trimtab.model.keys import AppKey
+from trimtab.plan.render.records import release_document
 
 
 def history(

@@ -17,8 +17,8 @@ from trimtab.cli.common import (
     say,
     settings,
 )
-from trimtab.cli.documents import status_document
 from trimtab.model.keys import AppKey
+from trimtab.plan.render.records import status_document
 from trimtab.plan.units import ago
 
 if TYPE_CHECKING:

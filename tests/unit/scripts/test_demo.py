@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from trimtab.cli.documents import status_document
 from trimtab.model.keys import AppKey
 from trimtab.model.status import AppStatus, HealthStatus, SyncStatus
+from trimtab.plan.render.records import status_document
 
 LIBRARY = Path(__file__).resolve().parents[3] / "scripts" / "lib"
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.client import EngineClient
+from trimtab.backends.engine.logstream import frames
 from trimtab.errors import TrimtabError
 
 if TYPE_CHECKING:
     from requests import Response
 
 TAIL_LINES = 30
-# Source: Engine API, ContainerAttach: stream type, three zeros, length (big endian), then that many bytes.
-_FRAME = struct.Struct(">BxxxL")
 _LINE_LENGTH = 1000
 
 
 def plain_lines(response: Response, *, tty: bool = False) -> Iterator[str]:
     """Lines of stdout and stderr as they come; a terminal's output has no frames."""
-    rest = b""
-    for piece in response.iter_content(chunk_size=None) if tty else _frames(response):
+    rest, chunks = b"", response.iter_content(chunk_size=None)
+    for piece in chunks if tty else (payload for _, payload in frames(chunks)):
         *lines, rest = (rest + piece).split(b"\n")
         yield from (_text(line) for line in lines)
     if rest:
@@ -38,18 +36,6 @@ def tail(client: EngineClient, container_id: str, lines: int = TAIL_LINES) -> tu
             return tuple(plain_lines(response, tty=bool(inspect["Config"].get("Tty"))))[-lines:]
     except (TrimtabError, OSError):
         return ()
-
-
-def _frames(response: Response) -> Iterator[bytes]:
-    buffer = b""
-    for chunk in response.iter_content(chunk_size=None):
-        buffer += chunk
-        while len(buffer) >= _FRAME.size:
-            _, length = _FRAME.unpack_from(buffer)
-            if len(buffer) < _FRAME.size + length:
-                break
-            yield buffer[_FRAME.size : _FRAME.size + length]
-            buffer = buffer[_FRAME.size + length :]
 
 
 def _text(line: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Records as JSON-like data, in Argo CD's words; shared by the command line and the HTTP API."""
+"""Statuses, releases and events as JSON-like data, in Argo CD's words; what the command line and the HTTP API show. Pure."""
 
 from __future__ import annotations
 
