@@ -33,6 +33,8 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 RETRY_S = 30.0
+# Tables whose rows are numbered as they come: two counts cannot be merged.
+NUMBERED = frozenset({"events", "releases", "requests", "runs", "steps"})
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _REFUSED = frozenset(
@@ -74,6 +76,7 @@ class Database:
         self._on_warning: Callable[[Event], None] | None = None
         self._retry_at_s = 0.0
         self._seen_version = -1
+        self._blank = True
         self._identity: tuple[int, int] | None = None
         self._connection = _in_memory()
         self._open()
@@ -185,6 +188,7 @@ class Database:
             memory.close()
             memory = _in_memory()
             migrate(memory)
+            self._blank = True
         self._connection.close()
         self._connection = memory
         self.degraded = str(error)
@@ -200,6 +204,7 @@ class Database:
         if self._monotonic_s() < self._retry_at_s:
             return
         self._retry_at_s = self._monotonic_s() + RETRY_S
+        blank = self._blank
         try:
             self._use(self._copied_to_file())
         except sqlite3.Error as error:
@@ -210,7 +215,8 @@ class Database:
         except (OSError, NewerSchema) as error:
             self.degraded = str(error)
         else:
-            self._warn("StoreRecovered", f"{self._path} can be written again; nothing was lost", EventType.NORMAL)
+            lost = "the history of the meantime was not kept" if blank else "nothing was lost"
+            self._warn("StoreRecovered", f"{self._path} can be written again; {lost}", EventType.NORMAL)
 
     def _write_anew(self) -> None:
         """Someone deleted or exchanged the file while it was in use."""
@@ -222,7 +228,11 @@ class Database:
             self._warn("StoreRebuilt", f"{self._path} was removed while in use; it has been written again")
 
     def _copied_to_file(self) -> sqlite3.Connection:
-        """A connection to the file, after everything the present connection holds was written to it."""
+        """A connection to the file, after everything the present connection holds was written to it.
+
+        A memory that never saw the file's content (``_blank``) must not wipe it out: then what is numbered stays as
+        the file has it, and only what is known by name is brought up to date.
+        """
         connection = open_file(self._path)
         try:
             migrate(connection)
@@ -230,13 +240,17 @@ class Database:
             names = sorted(table for table in tables if not table.startswith("sqlite_"))
             connection.execute("BEGIN IMMEDIATE")
             for table in names:
+                if self._blank and table in NUMBERED:
+                    continue
                 # Other processes leave requests in the file; they stay, ours carry the answers.
-                if table != "requests":
+                if not self._blank and table != "requests":
                     connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name from our own schema
                 rows = self._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - the same
                 if rows:
                     marks = ", ".join("?" * len(rows[0]))
-                    connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608
+                    # The file's own id of the installation is the true one.
+                    clash = "IGNORE" if self._blank and table == "facts" else "REPLACE"
+                    connection.executemany(f"INSERT OR {clash} INTO {table} VALUES ({marks})", rows)  # noqa: S608
             connection.execute("COMMIT")
         except BaseException:
             connection.close()
@@ -248,6 +262,7 @@ class Database:
         self._connection = connection
         self._identity = identity(self._path)
         self._seen_version = -1
+        self._blank = False
         self.degraded = ""
 
     # -- opening and rebuilding ----------------------------------------------------------------------------------
@@ -293,6 +308,7 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             self._connection.close()
             self._connection = _in_memory()
+            self._blank = True
             self._continue_in_memory(error)
             return
         self._warn(

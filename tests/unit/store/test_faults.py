@@ -21,7 +21,7 @@ from trimtab.model.keys import AppKey
 from trimtab.model.records import AppliedState, RequestState, RequestVerb
 from trimtab.store import database as database_module
 from trimtab.store.database import RETRY_S
-from trimtab.store.files import open_file
+from trimtab.store.files import move_aside, open_file
 from trimtab.store.migrate import migrate, migrations
 from trimtab.store.sqlite import FILE_NAME, SqliteStore
 
@@ -389,3 +389,81 @@ def test_threads_share_it(store: SqliteStore) -> None:
         thread.join(60)
     assert failures == []
     assert [store.releases.list(AppKey("default", f"app-{n}"))[0].id for n in range(4)] == [50] * 4
+
+
+def test_a_start_that_could_not_read_the_file_does_not_wipe_it_out_later(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(tmp_path, clock)
+    installation = store.facts.installation_id()
+    store.releases.begin(SHOP, revision="old")
+    remember(store, "old")
+    store.close()
+    monkeypatch.setattr(database_module, "open_file", _full)
+    blind = SqliteStore(tmp_path, clock)
+    heard = warnings_of(blind)
+    assert [w.reason for w in heard] == ["StoreDegraded"]
+    assert remembered(blind) == ""
+    blind.facts.installation_id()
+    blind.releases.begin(SHOP, revision="meanwhile")
+    monkeypatch.setattr(database_module, "open_file", open_file)
+    clock.advance(RETRY_S + 1)
+    remember(blind, "new")
+    assert [w.reason for w in heard] == ["StoreDegraded", "StoreRecovered"]
+    assert "not kept" in heard[1].message
+    assert blind.facts.installation_id() == installation
+    assert [r.revision for r in blind.releases.list(SHOP)] == ["old"]
+    assert remembered(blind) == "new"
+    blind.close()
+
+
+def test_a_command_is_told_that_the_file_cannot_be_opened(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "open_file", _full)
+    with pytest.raises(TransientError, match="full"):
+        SqliteStore(tmp_path, clock, strict=True)
+
+
+def test_a_damaged_file_that_cannot_be_moved_aside_is_left_alone_until_it_can(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: Path, _suffix: str) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / FILE_NAME).write_bytes(b"no database" * 1000)
+    monkeypatch.setattr(database_module, "move_aside", refused)
+    store = SqliteStore(tmp_path, clock)
+    heard = warnings_of(store)
+    assert [w.reason for w in heard] == ["StoreDegraded"]
+    remember(store, "r")
+    clock.advance(RETRY_S + 1)
+    remember(store, "s")
+    assert store.degraded
+    monkeypatch.setattr(database_module, "move_aside", move_aside)
+    # Once to move it aside, once to begin the new one.
+    for _ in range(2):
+        clock.advance(RETRY_S + 1)
+        remember(store, "t")
+    assert store.degraded == ""
+    assert remembered(store) == "t"
+    store.close()
+
+
+def test_a_file_that_is_deleted_and_cannot_be_written_anew_is_continued_in_memory(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(tmp_path, clock)
+    heard = warnings_of(store)
+    remember(store, "r")
+    for path in tmp_path.iterdir():
+        path.unlink()
+    monkeypatch.setattr(database_module, "open_file", _full)
+    store.requests.changed()
+    assert [w.reason for w in heard] == ["StoreDegraded"]
+    assert remembered(store) == "r"
+    monkeypatch.setattr(database_module, "open_file", open_file)
+    clock.advance(RETRY_S + 1)
+    remember(store, "s")
+    assert store.degraded == ""
+    store.close()
