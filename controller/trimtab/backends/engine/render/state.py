@@ -33,6 +33,10 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
     contents: dict[str, tuple[ContentFile, ...]] = {}
     builds: dict[str, object] = {}
 
+    for moved in app.moved:
+        message = f"moved ({moved.kind} {moved.from_name} to {moved.to_name}) is not carried out yet"
+        hint = "keep the old name for now; nothing of this application is changed"
+        diagnostics.append(Diagnostic(severity=Severity.ERROR, code="TT2141", message=message, origin=app.origin, hint=hint))
     networks = [network_resource(app, name) for name in sorted(project.networks)]
     volumes = [volume_resource(app, name) for name in sorted(project.volumes)]
     names = Names(
