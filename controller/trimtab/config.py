@@ -89,7 +89,8 @@ def load_config(
     config = _apply(config, given, "an option")
     if not _INSTALLATION.fullmatch(config.installation):
         raise ConfigError(
-            f"'{config.installation}' cannot be an installation id", hint="use lower-case letters, digits and '-', at most 40"
+            f"'{config.installation}' cannot be an installation id",
+            hint="use lower-case letters, digits and '-', at most 40",
         )
     return config
 
@@ -129,7 +130,11 @@ def _apply(config: Config, values: Mapping[str, object], where: str) -> Config:
 def _converted(name: str, value: object, default: object, where: str) -> object:
     try:
         if name == "repositories":
-            return tuple(_repository(item, where) for item in value) if isinstance(value, list | tuple) else _bad(name, where)
+            return (
+                tuple(_repository(item, where) for item in value)
+                if isinstance(value, list | tuple)
+                else _bad(name, where)
+            )
         if isinstance(default, Path):
             return Path(str(value)).expanduser()
         if isinstance(default, bool):
@@ -166,7 +171,9 @@ def _repository(item: object, where: str) -> RepositoryConfig:
     for key, value in item.items():
         name = {"repo_url": "url", "target_revision": "branch"}.get(_snake(str(key)), _snake(str(key)))
         if name not in known:
-            raise ConfigError(f"unknown setting '{key}' of a repository in {where}", hint=f"known are: {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"unknown setting '{key}' of a repository in {where}", hint=f"known are: {', '.join(sorted(known))}"
+            )
         if name == "excludes":
             values[name] = tuple(str(v) for v in value) if isinstance(value, list) else (str(value),)
         elif name == "environment":

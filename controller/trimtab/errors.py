@@ -41,9 +41,7 @@ class TrimtabError(Exception):
 
     default_code = "TT0000"
 
-    def __init__(
-        self, message: str, *, code: str = "", hint: str = "", origin: Origin | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: str = "", hint: str = "", origin: Origin | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code

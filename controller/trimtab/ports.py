@@ -150,9 +150,7 @@ class StepContext:
 class Backend(LoweringDialect[StepT_co], Protocol[StepT_co]):
     """The pure half of a backend: everything the planner asks, and rendering."""
 
-    def render(
-        self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]
-    ) -> DesiredState:
+    def render(self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]) -> DesiredState:
         """Stage 4: what should be there."""
         ...
 

@@ -43,12 +43,14 @@ if TYPE_CHECKING:
 SETTLE_S = 1.0
 
 
-def apply(  # noqa: PLR0913 - one parameter an option
+def apply(
     path: PathArgument = None,
     repo: RepoOption = None,
     branch: BranchOption = "",
     subpath: SubPathOption = "",
-    plan_file: Annotated[Path | None, typer.Option("--plan", help="Carry out a saved plan, and nothing else.", show_default=False)] = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="Carry out a saved plan, and nothing else.", show_default=False)
+    ] = None,
     app: Annotated[str | None, typer.Option("--app", help="Only this application.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until everything runs well.")] = True,
@@ -67,7 +69,14 @@ def apply(  # noqa: PLR0913 - one parameter an option
         from trimtab.cli.session import open_session, require_applications
 
         with open_session(
-            chosen, path, repo, branch=branch, subpath=subpath, revision=revision, environment=variables(env), keep_key=True
+            chosen,
+            path,
+            repo,
+            branch=branch,
+            subpath=subpath,
+            revision=revision,
+            environment=variables(env),
+            keep_key=True,
         ) as session:
             views = session.views(app)
             require_applications(session, views)
@@ -82,7 +91,11 @@ def apply(  # noqa: PLR0913 - one parameter an option
 def _exit(statuses: list[AppStatus | None], *, problems: bool) -> None:
     from trimtab.model.status import HealthStatus, Phase, SyncStatus
 
-    bad = [s for s in statuses if s is not None and (s.phase in {Phase.FAILED, Phase.ERROR} or s.health is HealthStatus.DEGRADED)]
+    bad = [
+        s
+        for s in statuses
+        if s is not None and (s.phase in {Phase.FAILED, Phase.ERROR} or s.health is HealthStatus.DEGRADED)
+    ]
     if bad or problems:
         raise typer.Exit(EXIT_ERROR)
     if any(s is not None and s.sync is SyncStatus.OUT_OF_SYNC for s in statuses):
@@ -117,7 +130,9 @@ class Applying:
         session.engine.driver.watch(lambda _event: None)
         previous = signal.signal(signal.SIGINT, self._interrupt)
         try:
-            with EngineLock(session.engine.client, session.config.installation, on_lost=lambda _why: self._cancelled.set()):
+            with EngineLock(
+                session.engine.client, session.config.installation, on_lost=lambda _why: self._cancelled.set()
+            ):
                 return [self._apply(view) for view, _ in looks]
         finally:
             signal.signal(signal.SIGINT, previous)
@@ -132,7 +147,11 @@ class Applying:
     def _ask(self, looks: list[Look[EngineStep]]) -> None:
         losing = [change.name for look in looks for change in look.plan.changes if change.loses_data]
         if losing and not sys.stdin.isatty():
-            fail(f"this would lose the data of {', '.join(losing)}", hint="run it on a terminal to decide", code=EXIT_HELD)
+            fail(
+                f"this would lose the data of {', '.join(losing)}",
+                hint="run it on a terminal to decide",
+                code=EXIT_HELD,
+            )
         if self._yes and not losing:
             return
         if sys.stdin.isatty() and sys.stdout.isatty() and not typer.confirm("Carry this out?"):

@@ -33,22 +33,40 @@ class Output(StrEnum):
     MARKDOWN = "markdown"
 
 
-PathArgument = Annotated[Path | None, typer.Argument(help="A directory of manifests (default: the current one).", show_default=False)]
+PathArgument = Annotated[
+    Path | None, typer.Argument(help="A directory of manifests (default: the current one).", show_default=False)
+]
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An application: name, or namespace/name.")]
-OptionalApp = Annotated[str | None, typer.Argument(metavar="[APP]", help="An application: name, or namespace/name.", show_default=False)]
+OptionalApp = Annotated[
+    str | None, typer.Argument(metavar="[APP]", help="An application: name, or namespace/name.", show_default=False)
+]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml (plan: markdown, too).")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="trimtab.yaml", show_default=False)]
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where state is kept (TRIMTAB_DATA_DIR).", show_default=False)
 ]
 InstallationOption = Annotated[
-    str | None, typer.Option("--installation", help="Which objects on the engine are ours (TRIMTAB_INSTALLATION).", show_default=False)
+    str | None,
+    typer.Option(
+        "--installation", help="Which objects on the engine are ours (TRIMTAB_INSTALLATION).", show_default=False
+    ),
 ]
-RepoOption = Annotated[str | None, typer.Option("--repo", help="A Git repository instead of a directory: path, file://, ssh://, https://.", show_default=False)]
+RepoOption = Annotated[
+    str | None,
+    typer.Option(
+        "--repo", help="A Git repository instead of a directory: path, file://, ssh://, https://.", show_default=False
+    ),
+]
 BranchOption = Annotated[str, typer.Option("--branch", help="Branch, tag, semver range or commit.")]
 SubPathOption = Annotated[str, typer.Option("--path", help="The directory of the repository to look in.")]
 EnvironmentOption = Annotated[
-    list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE for interpolation (never for secrets: use .env or env_file).", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--env",
+        "-e",
+        help="NAME=VALUE for interpolation (never for secrets: use .env or env_file).",
+        show_default=False,
+    ),
 ]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trimtab.runtime.catalog import Repository
 
 
-def compare_revisions(  # noqa: PLR0913 - the options of a command
+def compare_revisions(
     config: Config,
     path: Path | None,
     repo: str | None,
@@ -53,11 +53,17 @@ def compare_revisions(  # noqa: PLR0913 - the options of a command
         plan = make_plan(new, suppose(old, "git"), dialect, DiffOptions())
         plans.append((plan, plan_header(key, snapshot, applied_revision=old.revision)))
     if output in {Output.JSON, Output.YAML}:
-        document({"formatVersion": 1, "base": base, "plans": [plan_document(plan, header) for plan, header in plans]}, output)
+        document(
+            {"formatVersion": 1, "base": base, "plans": [plan_document(plan, header) for plan, header in plans]}, output
+        )
     else:
         form = plan_markdown if output is Output.MARKDOWN else plan_text
         changed = [form(plan, header) for plan, header in plans if plan.changes]
-        say("\n".join(changed).rstrip("\n") if changed else f"no application differs between {base[:12]} and {snapshot.revision[:7]}")
+        say(
+            "\n".join(changed).rstrip("\n")
+            if changed
+            else f"no application differs between {base[:12]} and {snapshot.revision[:7]}"
+        )
     return any(plan.changes for plan, _ in plans)
 
 
@@ -97,5 +103,3 @@ def _states(repository: Repository, snapshot: Snapshot, only: str | None) -> dic
 
 def _empty(key: AppKey, revision: str = "") -> DesiredState:
     return DesiredState(app=key, revision=revision, resources={}, digest=digest({}))
-
-

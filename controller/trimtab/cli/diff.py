@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from trimtab.model.change import Change
 
 
-def diff(  # noqa: PLR0913 - one parameter an option
+def diff(
     app: OptionalApp = None,
-    directory: Annotated[Path | None, typer.Option("--directory", "-C", help="Compare with this directory of manifests.", show_default=False)] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--directory", "-C", help="Compare with this directory of manifests.", show_default=False),
+    ] = None,
     repo: RepoOption = None,
     branch: BranchOption = "",
     subpath: SubPathOption = "",
@@ -52,7 +55,11 @@ def diff(  # noqa: PLR0913 - one parameter an option
         found: list[tuple[str, tuple[Change, ...]]] = []
         for target in _targets(chosen, directory, repo, branch, subpath):
             with open_session(
-                chosen, directory, target.url if target else None, branch=target.branch if target else "", subpath=target.path if target else subpath
+                chosen,
+                directory,
+                target.url if target else None,
+                branch=target.branch if target else "",
+                subpath=target.path if target else subpath,
             ) as session:
                 for view in session.views():
                     if app is None or str(view.key) == app:
@@ -92,7 +99,11 @@ def lines(app: str, changes: tuple[Change, ...]) -> list[str]:
     out = []
     for change in changes:
         number = len(change.fields)
-        what = f"{number} field{'' if number == 1 else 's'} differ{'s' if number == 1 else ''} from Git" if number else (change.detail or change.reason.value)
+        what = (
+            f"{number} field{'' if number == 1 else 's'} differ{'s' if number == 1 else ''} from Git"
+            if number
+            else (change.detail or change.reason.value)
+        )
         out.append(f"{change.key.kind} {change.name}: {what}")
         for field in change.fields:
             place = f" ({field.origin})" if field.origin else ""

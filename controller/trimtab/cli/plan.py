@@ -38,16 +38,22 @@ if TYPE_CHECKING:
 Planned = "list[tuple[PlanHeader, Look[EngineStep]]]"
 
 
-def plan(  # noqa: PLR0913 - one parameter an option
+def plan(
     path: PathArgument = None,
     repo: RepoOption = None,
     branch: BranchOption = "",
     subpath: SubPathOption = "",
     rev: Annotated[str, typer.Option("--rev", help="Plan this revision instead of the branch's newest.")] = "",
     app: Annotated[str | None, typer.Option("--app", help="Only this application.", show_default=False)] = None,
-    base: Annotated[str | None, typer.Option("--base", help="Compare with this revision instead of the engine.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Save the plan, for 'trimtab apply --plan'.", show_default=False)] = None,
-    detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")] = False,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Compare with this revision instead of the engine.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Save the plan, for 'trimtab apply --plan'.", show_default=False)
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")
+    ] = False,
     env: EnvironmentOption = None,
     output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
@@ -61,7 +67,15 @@ def plan(  # noqa: PLR0913 - one parameter an option
             from trimtab.cli.compare import compare_revisions
 
             changed = compare_revisions(
-                chosen, path, repo, base=base, head=rev or branch, subpath=subpath, only=app, environment=variables(env), output=output
+                chosen,
+                path,
+                repo,
+                base=base,
+                head=rev or branch,
+                subpath=subpath,
+                only=app,
+                environment=variables(env),
+                output=output,
             )
             raise typer.Exit(EXIT_CHANGES if changed and detailed_exitcode else 0)
         from trimtab.cli.session import open_session, require_applications
@@ -89,7 +103,10 @@ def show(planned: list[tuple[PlanHeader, Look[EngineStep]]], output: Output) -> 
     from trimtab.plan.render import plan_document, plan_markdown, plan_text
 
     if output in {Output.JSON, Output.YAML}:
-        document({"formatVersion": 1, "plans": [plan_document(look.plan, header, look.verdict) for header, look in planned]}, output)
+        document(
+            {"formatVersion": 1, "plans": [plan_document(look.plan, header, look.verdict) for header, look in planned]},
+            output,
+        )
         return
     form = plan_markdown if output is Output.MARKDOWN else plan_text
     say("\n".join(form(look.plan, header, look.verdict) for header, look in planned).rstrip("\n"))

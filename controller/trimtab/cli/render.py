@@ -42,18 +42,26 @@ def render(
         repository = open_target(settings(), path, repo, branch=branch, subpath=subpath, environment=variables(env))
         snapshot = repository.source.snapshot()
         result = load(
-            snapshot.tree, path=repository.path, default_name=repository.default_name, environment=repository.environment
+            snapshot.tree,
+            path=repository.path,
+            default_name=repository.default_name,
+            environment=repository.environment,
         )
         repository.source.close()
         wanted = AppKey.parse(app) if app else None
         chosen = [a for a in result.applications if wanted is None or a.key == wanted]
-        problems = tuple(d for failed in result.failed for d in failed.diagnostics if wanted is None or failed.key in {None, wanted})
+        problems = tuple(
+            d for failed in result.failed for d in failed.diagnostics if wanted is None or failed.key in {None, wanted}
+        )
         if not chosen:
             raise ManifestError(f"there is no application{f' {app}' if app else ''} to render", problems)
         for number, application in enumerate(chosen):
             if number and output is not Output.JSON:
                 typer.echo("---")
-            document(config_document(application.compose, working_dir=repository.source.url), Output.JSON if output is Output.JSON else Output.YAML)
+            document(
+                config_document(application.compose, working_dir=repository.source.url),
+                Output.JSON if output is Output.JSON else Output.YAML,
+            )
         if problems:
             for problem in problems:
                 tell(str(problem))

@@ -30,7 +30,9 @@ NOBODY_S = 5.0
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the controller's answer.")]
 
 
-def sync(app: AppArgument, wait: WaitOption = True, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def sync(
+    app: AppArgument, wait: WaitOption = True, config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
     """Sync now, even what failed before and is not tried again by itself."""
     ask(app, RequestVerb.SYNC, {}, wait=wait, config=config, data_dir=data_dir)
 
@@ -38,14 +40,18 @@ def sync(app: AppArgument, wait: WaitOption = True, config: ConfigOption = None,
 def suspend(
     app: AppArgument,
     reason: Annotated[str, typer.Option("--reason", help="Shown in status.")] = "",
-    until: Annotated[str, typer.Option("--until", help="When it ends by itself: 2026-01-31T18:00, or a duration such as 2h.")] = "",
+    until: Annotated[
+        str, typer.Option("--until", help="When it ends by itself: 2026-01-31T18:00, or a duration such as 2h.")
+    ] = "",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Leave an application alone: nothing is changed until resumed; drift is still reported."""
     with explained():
         arguments = {"reason": reason, "until": _moment(until)}
-    ask(app, RequestVerb.SUSPEND, {k: v for k, v in arguments.items() if v}, wait=True, config=config, data_dir=data_dir)
+    ask(
+        app, RequestVerb.SUSPEND, {k: v for k, v in arguments.items() if v}, wait=True, config=config, data_dir=data_dir
+    )
 
 
 def resume(app: AppArgument, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
@@ -124,5 +130,7 @@ def _moment(text: str) -> str:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--until '{text}' is neither a time nor a duration", hint="such as 2026-01-31T18:00 or 2h") from None
+        raise ConfigError(
+            f"--until '{text}' is neither a time nor a duration", hint="such as 2026-01-31T18:00 or 2h"
+        ) from None
     return (at if at.tzinfo else at.astimezone()).isoformat()

@@ -20,13 +20,28 @@ from trimtab.cli.common import (
 )
 
 
-def run(  # noqa: PLR0913 - one parameter an option
-    repo: Annotated[list[str] | None, typer.Option("--repo", help="A Git repository: path, file://, ssh://, https://. May be repeated.", show_default=False)] = None,
+def run(
+    repo: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--repo", help="A Git repository: path, file://, ssh://, https://. May be repeated.", show_default=False
+        ),
+    ] = None,
     branch: Annotated[str, typer.Option("--branch", help="Branch, tag, semver range or commit of every --repo.")] = "",
     path: Annotated[str, typer.Option("--path", help="The directory of every --repo to look in.")] = "",
-    listen: Annotated[str | None, typer.Option("--listen", help="Where status, metrics and API are served; 'off' for nowhere.", show_default=False)] = None,
-    poll_interval: Annotated[str | None, typer.Option("--poll-interval", help="How often remote repositories are asked (30s).", show_default=False)] = None,
-    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default=False)] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", help="Where status, metrics and API are served; 'off' for nowhere.", show_default=False
+        ),
+    ] = None,
+    poll_interval: Annotated[
+        str | None,
+        typer.Option("--poll-interval", help="How often remote repositories are asked (30s).", show_default=False),
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
@@ -35,11 +50,15 @@ def run(  # noqa: PLR0913 - one parameter an option
     with explained():
         from trimtab.config import RepositoryConfig
 
-        chosen = settings(config, data_dir, installation, listen=listen, poll_interval_s=poll_interval, log_level=log_level)
+        chosen = settings(
+            config, data_dir, installation, listen=listen, poll_interval_s=poll_interval, log_level=log_level
+        )
         given = tuple(RepositoryConfig(url=url, branch=branch, path=path) for url in repo or ())
         chosen = replace(chosen, repositories=(*chosen.repositories, *given))
         if not chosen.repositories:
-            fail("there is no repository to watch", hint="give --repo URL, or --config trimtab.yaml with 'repositories'")
+            fail(
+                "there is no repository to watch", hint="give --repo URL, or --config trimtab.yaml with 'repositories'"
+            )
         if chosen.log_level not in {"debug", "info", "warning", "error"}:
             fail(f"--log-level '{chosen.log_level}' is none of debug, info, warning, error")
 

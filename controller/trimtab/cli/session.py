@@ -80,7 +80,10 @@ class Session:
         status = self.store.statuses.get(view.key)
         state = self.store.applied.get(view.key)
         return plan_header(
-            view.key, view.snapshot, applied_revision=state.applied_revision, health=status.health.value if status else ""
+            view.key,
+            view.snapshot,
+            applied_revision=state.applied_revision,
+            health=status.health.value if status else "",
         )
 
 
@@ -102,7 +105,7 @@ def plan_header(key: AppKey, snapshot: Snapshot | None, *, applied_revision: str
 
 
 @contextlib.contextmanager
-def open_session(  # noqa: PLR0913 - the options of a command
+def open_session(
     config: Config,
     path: Path | None,
     repo: str | None,
@@ -122,12 +125,20 @@ def open_session(  # noqa: PLR0913 - the options of a command
         raise
     try:
         planner = wiring.open_planner(engine, store, config)
-        repository = open_target(config, path, repo, branch=revision or branch, subpath=subpath, environment=environment)
+        repository = open_target(
+            config, path, repo, branch=revision or branch, subpath=subpath, environment=environment
+        )
         catalog = wiring.open_catalog([repository], store, config, planner)
         catalog.refresh(repository)
         problems = _problems(catalog, repository)
         yield Session(
-            config=config, store=store, engine=engine, planner=planner, catalog=catalog, repository=repository, problems=problems
+            config=config,
+            store=store,
+            engine=engine,
+            planner=planner,
+            catalog=catalog,
+            repository=repository,
+            problems=problems,
         )
         catalog.close()
     finally:
@@ -156,7 +167,9 @@ def open_target(
     directory = WorkingDirectory(path or Path())
     inside = "/".join(part for part in (directory.path, subpath.strip("/")) if part)
     name = (path or Path()).resolve().name
-    settings = RepositoryConfig(url=directory.url, path=inside, name=wiring.default_name(name), environment=environment or {})
+    settings = RepositoryConfig(
+        url=directory.url, path=inside, name=wiring.default_name(name), environment=environment or {}
+    )
     return wiring.open_repository(settings, config, directory)
 
 

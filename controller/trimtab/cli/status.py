@@ -66,7 +66,16 @@ def table(statuses: tuple[AppStatus, ...], now: datetime) -> list[str]:
     rows = [head]
     for s in statuses:
         since = ago((now - s.since).total_seconds()).replace(" ", "") if s.since else ""
-        rows.append((str(s.app), s.sync.value, s.health.value, s.desired_revision[:7] or "-", since, s.message.splitlines()[0] if s.message else ""))
+        rows.append(
+            (
+                str(s.app),
+                s.sync.value,
+                s.health.value,
+                s.desired_revision[:7] or "-",
+                since,
+                s.message.splitlines()[0] if s.message else "",
+            )
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -88,5 +97,7 @@ def details(s: AppStatus) -> list[str]:
     lines.append("")
     width = max((len(r.name) for r in s.resources), default=0)
     for r in s.resources:
-        lines.append(f"  {r.key.kind.value:<10} {r.name:<{width}}  {r.sync.value:<10} {r.health.value:<12} {r.message}".rstrip())
+        lines.append(
+            f"  {r.key.kind.value:<10} {r.name:<{width}}  {r.sync.value:<10} {r.health.value:<12} {r.message}".rstrip()
+        )
     return lines

@@ -25,6 +25,7 @@ class Selection:
     staged: Live | None = None
     extras: tuple[Live, ...] = ()
 
+
 # pull_policy values that ask for a newer image than the one that is there.
 REFRESHING = ("always", "refresh", "daily", "weekly", "every_")
 
@@ -151,7 +152,7 @@ def _missing(want: Resource, observed: ObservedState, options: DiffOptions) -> C
     )
 
 
-def _existing(  # noqa: PLR0913 - the stage's inputs, passed through
+def _existing(
     want: Resource,
     lives: tuple[Live, ...],
     observed: ObservedState,
@@ -198,9 +199,15 @@ def _existing(  # noqa: PLR0913 - the stage's inputs, passed through
             disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
         )
     if fields:
-        return replace(base, fields=(*fields, *((state,) if state else ())), disruption=Disruption.RESTART if state else Disruption.NONE)
+        return replace(
+            base,
+            fields=(*fields, *((state,) if state else ())),
+            disruption=Disruption.RESTART if state else Disruption.NONE,
+        )
     if state is not None:
-        return replace(base, reason=Reason.STOPPED, fields=(state,), detail=str(state.before), disruption=Disruption.RESTART)
+        return replace(
+            base, reason=Reason.STOPPED, fields=(state,), detail=str(state.before), disruption=Disruption.RESTART
+        )
     if live.name != want.name and want.key.kind is Kind.CONTAINER:
         name = FieldChange(path="/Name", attribute="name", before=live.name, after=want.name, in_place=True)
         return replace(base, reason=Reason.UNFINISHED, fields=(name,))
@@ -213,12 +220,14 @@ def _ignored(want: Resource, field: FieldChange, rules: Iterable[IgnoreDifferenc
     return any(
         rule.kind.lower() == want.key.kind.value
         and rule.name in {"", want.key.name, want.name}
-        and any(field.path == pointer or field.path.startswith(pointer.rstrip("/") + "/") for pointer in rule.json_pointers)
+        and any(
+            field.path == pointer or field.path.startswith(pointer.rstrip("/") + "/") for pointer in rule.json_pointers
+        )
         for rule in rules
     )
 
 
-def _unwanted(  # noqa: PLR0913 - the stage's inputs, passed through
+def _unwanted(
     key: ResourceKey,
     lives: tuple[Live, ...],
     desired: DesiredState,
@@ -256,7 +265,12 @@ def _unwanted(  # noqa: PLR0913 - the stage's inputs, passed through
         return replace(change, verb=Verb.KEEP, detail=f"{change.detail}; prune is off", disruption=Disruption.NONE)
     if key.kind is Kind.NETWORK and chosen.current.endpoints:
         others = ", ".join(chosen.current.endpoints)
-        return replace(change, verb=Verb.KEEP, reason=Reason.PROTECTED, detail=f"no longer in Git, but others are attached: {others}")
+        return replace(
+            change,
+            verb=Verb.KEEP,
+            reason=Reason.PROTECTED,
+            detail=f"no longer in Git, but others are attached: {others}",
+        )
     return change
 
 
@@ -299,31 +313,47 @@ def _follow(
             follows = [need for need in want.needs if need.follows and need.key in renewed]
             restarts = [need for need in want.needs if need.restarts and need.key in renewed]
             rejoins = [
-                need for need in want.needs
+                need
+                for need in want.needs
                 if need.key.kind is Kind.NETWORK and need.key in changes and changes[need.key].verb is Verb.REPLACE
             ]
             selection = dialect.select(want, lives, observed)
             base = change or Change(
-                verb=Verb.UPDATE, key=want.key, name=want.name, reason=Reason.DRIFT, before=selection.current,
-                after=want, staged=selection.staged, extras=selection.extras, origin=want.origin(""),
+                verb=Verb.UPDATE,
+                key=want.key,
+                name=want.name,
+                reason=Reason.DRIFT,
+                before=selection.current,
+                after=want,
+                staged=selection.staged,
+                extras=selection.extras,
+                origin=want.origin(""),
             )
             if follows:
                 order, why = dialect.order(want, selection.current, contested.get(want.key, frozenset()))
                 changes[want.key] = replace(
-                    base, verb=Verb.REPLACE, reason=Reason.PARENT_REPLACED, order=order, order_reason=why,
+                    base,
+                    verb=Verb.REPLACE,
+                    reason=Reason.PARENT_REPLACED,
+                    order=order,
+                    order_reason=why,
                     detail=f"it shares what belongs to {follows[0].key.name}, which is replaced",
                     disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
                 )
                 todo = True
             elif rejoins and base.reason is not Reason.NETWORK_REPLACED:
                 changes[want.key] = replace(
-                    base, reason=Reason.NETWORK_REPLACED, disruption=max(base.disruption, Disruption.RESTART),
+                    base,
+                    reason=Reason.NETWORK_REPLACED,
+                    disruption=max(base.disruption, Disruption.RESTART),
                     detail=f"its network {rejoins[0].key.name} is made anew",
                 )
                 todo = True
             elif restarts and change is None:
                 changes[want.key] = replace(
-                    base, reason=Reason.DEPENDENCY_REPLACED, disruption=Disruption.RESTART,
+                    base,
+                    reason=Reason.DEPENDENCY_REPLACED,
+                    disruption=Disruption.RESTART,
                     detail=f"{restarts[0].key.name}, which it depends on, is replaced",
                 )
                 todo = True

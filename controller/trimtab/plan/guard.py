@@ -115,7 +115,11 @@ def _wipe(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
 def _mass_prune(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
     if inputs.app is None:
         return []
-    removed = [c for c in changes if c.verb is Verb.DELETE and c.key.kind in {Kind.CONTAINER, Kind.NETWORK} and c.reason is Reason.NOT_IN_GIT]
+    removed = [
+        c
+        for c in changes
+        if c.verb is Verb.DELETE and c.key.kind in {Kind.CONTAINER, Kind.NETWORK} and c.reason is Reason.NOT_IN_GIT
+    ]
     have = sum(1 for key in inputs.observed.live if key.kind in {Kind.CONTAINER, Kind.NETWORK})
     if len(removed) <= PRUNE_COUNT or len(removed) <= have * PRUNE_SHARE:
         return []

@@ -32,7 +32,9 @@ def resource_statuses(
         change = by_key.get(key)
         name = want.name if want is not None else lives[0].name
         health, message = _health(want, lives, now)
-        lines.append(ResourceStatus(key=key, name=name, sync=_sync(change), health=health, message=message or _why(change)))
+        lines.append(
+            ResourceStatus(key=key, name=name, sync=_sync(change), health=health, message=message or _why(change))
+        )
     return tuple(lines)
 
 
@@ -95,7 +97,9 @@ def container_health(want: Resource, live: Live, now: datetime) -> tuple[HealthS
             finished = running.exit_code == 0 and not want.traits.get("server")
             if finished or (want.traits.get("job") and running.exit_code == 0):
                 return HealthStatus.HEALTHY, "finished"
-            return HealthStatus.DEGRADED, f"exited with {running.exit_code}" + (" (out of memory)" if running.oom_killed else "")
+            return HealthStatus.DEGRADED, f"exited with {running.exit_code}" + (
+                " (out of memory)" if running.oom_killed else ""
+            )
         case _:
             return HealthStatus.DEGRADED, running.status.value or "unknown state"
 

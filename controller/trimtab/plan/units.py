@@ -29,7 +29,7 @@ def human(value: object, unit: str = "") -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(human(item) for item in value) + "]"
     text = str(value)
-    return text if text else '""'
+    return text or '""'
 
 
 def _bytes(size: int) -> str:

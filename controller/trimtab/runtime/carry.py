@@ -50,7 +50,7 @@ class Watcher(Generic[StepT]):
 class Carrier(Generic[StepT]):
     """Carries plans out on one driver."""
 
-    def __init__(  # noqa: PLR0913 - one of each thing a release touches
+    def __init__(
         self,
         driver: Driver[StepT],
         store: Store,
@@ -178,14 +178,21 @@ class Carrier(Generic[StepT]):
                     type=EventType.WARNING,
                     message=f"{change.key.kind} {change.name}: {detail}",
                     revision=look.plan.revision,
-                    fields={"kind": change.key.kind.value, "object": change.name, "reason": change.reason.value, "fields": fields},
+                    fields={
+                        "kind": change.key.kind.value,
+                        "object": change.name,
+                        "reason": change.reason.value,
+                        "fields": fields,
+                    },
                 )
             )
 
 
 def most_telling(outcomes: tuple[StepOutcome, ...]) -> TrimtabError | None:
     """Of all failures the one to act on: what only a change can mend before what may pass, the first of equals."""
-    errors = [outcome.error for outcome in outcomes if outcome.status is StepStatus.FAILED and outcome.error is not None]
+    errors = [
+        outcome.error for outcome in outcomes if outcome.status is StepStatus.FAILED and outcome.error is not None
+    ]
     if not errors:
         return None
 

@@ -91,7 +91,9 @@ class Catalog:
     def sources(self) -> tuple[Source, ...]:
         """Sources of applications that live elsewhere, to be watched as well."""
         with self._lock:
-            return tuple(self._sources[ref] for ref in sorted(self._sources, key=lambda r: (r.repo_url, r.target_revision)))
+            return tuple(
+                self._sources[ref] for ref in sorted(self._sources, key=lambda r: (r.repo_url, r.target_revision))
+            )
 
     def forget(self, key: AppKey) -> None:
         """A removed application is gone from the engine, too."""
@@ -117,7 +119,9 @@ class Catalog:
         repository.trouble = None
         return changed
 
-    def restore(self, repository: Repository, trouble: TrimtabError, *, known: Sequence[AppKey] = ()) -> frozenset[AppKey]:
+    def restore(
+        self, repository: Repository, trouble: TrimtabError, *, known: Sequence[AppKey] = ()
+    ) -> frozenset[AppKey]:
         """At start, when the repository cannot be read: the commit that was followed last, so that it is held and healed."""
         repository.trouble = trouble
         snapshot = repository.source.last_followed() if repository.snapshot is None else None
@@ -179,7 +183,11 @@ class Catalog:
                 fresh[key] = self._held(key, snapshot, tuple(d for f in holding for d in f.diagnostics))
             else:
                 fresh[key] = View(
-                    key=key, revision=snapshot.revision, snapshot=snapshot, removed=True, prune=self._declared(key).get("prune") != "false"
+                    key=key,
+                    revision=snapshot.revision,
+                    snapshot=snapshot,
+                    removed=True,
+                    prune=self._declared(key).get("prune") != "false",
                 )
         changed = {key for key, view in fresh.items() if self._moved(self._views.get(key), view)}
         for key, view in fresh.items():
@@ -224,7 +232,13 @@ class Catalog:
                 source = self._sources[reference] = self._source_factory(reference)
             there = source.snapshot()
         except TrimtabError as error:
-            problem = Diagnostic(severity=Severity.ERROR, code=error.code, message=error.message, origin=declaration.origin, hint=error.hint)
+            problem = Diagnostic(
+                severity=Severity.ERROR,
+                code=error.code,
+                message=error.message,
+                origin=declaration.origin,
+                hint=error.hint,
+            )
             return self._held(key, snapshot, (problem,))
         app, diagnostics = load_from_source(declaration, there.tree, reference.path)
         if app is None:
@@ -254,7 +268,11 @@ class Catalog:
         return None if found is None else self._good(found, snapshot, result.diagnostics)
 
     def _remember(self, repository: Repository, app: Application) -> None:
-        facts = {"repository": repository.id, "at": app.origin.path, "prune": "true" if app.sync_policy.prune else "false"}
+        facts = {
+            "repository": repository.id,
+            "at": app.origin.path,
+            "prune": "true" if app.sync_policy.prune else "false",
+        }
         self._facts.put(f"{_DECLARED}{app.key}", json.dumps(facts, sort_keys=True))
 
     def _declared(self, key: AppKey) -> Mapping[str, str]:
@@ -280,4 +298,3 @@ class Catalog:
             repository.source.close()
         for source in self.sources():
             source.close()
-

@@ -113,7 +113,11 @@ class Planner(Generic[StepT]):
         observed = self._driver.observe(key, images=refs, fresh=fresh)
         with self._lock:
             last = self._looks.get(key)
-        if last is not None and last[:3] == (desired.digest, observed.digest, prune) and last[3].application is application:
+        if (
+            last is not None
+            and last[:3] == (desired.digest, observed.digest, prune)
+            and last[3].application is application
+        ):
             if last[3].desired.revision == desired.revision and not self._waits_for_approval(last[3]):
                 # The same plan; but health and times move without changing it.
                 return last[3] if last[3].observed is observed else replace(last[3], observed=observed)

@@ -54,7 +54,7 @@ class _Target:
 class Reconciler(Generic[StepT]):
     """Passes over applications; ``healthy_changed`` is told when one becomes healthy, for those that wait for it."""
 
-    def __init__(  # noqa: PLR0913 - one of each thing a pass needs
+    def __init__(
         self,
         catalog: Catalog,
         planner: Planner[StepT],
@@ -121,7 +121,9 @@ class Reconciler(Generic[StepT]):
         else:
             desired = self._planner.nothing(view.key, view.revision)
         prune = app.sync_policy.prune if app is not None else view.prune
-        look = self._planner.look(view.key, desired, application=app, snapshot=snapshot, prune=prune, fresh=trigger.kind is TriggerKind.TIMER)
+        look = self._planner.look(
+            view.key, desired, application=app, snapshot=snapshot, prune=prune, fresh=trigger.kind is TriggerKind.TIMER
+        )
         if target.substitute:
             # Git's own state is what a reader compares with; the substitute is what is carried out.
             state = replace(state, desired_revision=view.revision)
@@ -147,17 +149,27 @@ class Reconciler(Generic[StepT]):
             if pin.branch_revision in {"", view.revision}:
                 pinned = self._older(view, pin.revision)
                 if pinned is not None:
-                    return _Target(application=pinned.application, view=pinned, substitute=f"held at {pin.revision[:7]} by rollback --pin")
+                    return _Target(
+                        application=pinned.application,
+                        view=pinned,
+                        substitute=f"held at {pin.revision[:7]} by rollback --pin",
+                    )
             else:
                 self._store.holds.unpin(view.key)
         desired = self._planner.desired(view.application, view.snapshot)
         if desired.digest != state.failed_digest or requested or not state.failed_digest:
             return _Target(application=view.application, view=view)
-        if view.application.rollback_on_failure and state.healthy_revision and state.healthy_digest != state.failed_digest:
+        if (
+            view.application.rollback_on_failure
+            and state.healthy_revision
+            and state.healthy_digest != state.failed_digest
+        ):
             older = self._older(view, state.healthy_revision)
             if older is not None:
                 return _Target(application=older.application, view=older, substitute=state.failed_reason)
-        return _Target(application=view.application, view=view, report_only=state.failed_reason or "this revision failed before")
+        return _Target(
+            application=view.application, view=view, report_only=state.failed_reason or "this revision failed before"
+        )
 
     def _older(self, view: View, revision: str) -> View | None:
         if not revision:
@@ -202,7 +214,7 @@ class Reconciler(Generic[StepT]):
 
     # -- acting --------------------------------------------------------------------------------------------------
 
-    def _carry_out(  # noqa: PLR0913 - what the pass knows
+    def _carry_out(
         self,
         look: Look[StepT],
         view: View,
@@ -234,7 +246,9 @@ class Reconciler(Generic[StepT]):
             now = self._clock.now()
             if not target.substitute:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
-            state = replace(state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now)
+            state = replace(
+                state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now
+            )
             self._store.applied.put(state)
             self._reporter.succeeded(look, view, state, trigger, target.substitute)
             if _removes_application(look):
@@ -271,7 +285,9 @@ class Reconciler(Generic[StepT]):
         health, message = judge.overall_health(lines)
         if look.plan.empty and not held:
             if state.applied_digest != look.desired.digest or state.applied_revision != look.desired.revision:
-                state = replace(state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now)
+                state = replace(
+                    state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now
+                )
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
         after: Next = Requeue(RESYNC_S)
@@ -339,5 +355,3 @@ class Reconciler(Generic[StepT]):
 
 def _removes_application(look: Look[StepT]) -> bool:
     return look.application is None and all(change.verb in {Verb.DELETE, Verb.KEEP} for change in look.plan.changes)
-
-

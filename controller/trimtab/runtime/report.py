@@ -66,7 +66,13 @@ class Reporter:
         """The manifests cannot be used and there is no older state to hold."""
         base = self._base(view, state, self._store.statuses.get(view.key))
         self._put(
-            replace(base, sync=SyncStatus.UNKNOWN, health=HealthStatus.UNKNOWN, message=_first(view.problems), phase=Phase.ERROR),
+            replace(
+                base,
+                sync=SyncStatus.UNKNOWN,
+                health=HealthStatus.UNKNOWN,
+                message=_first(view.problems),
+                phase=Phase.ERROR,
+            ),
             reason="ManifestInvalid",
             warning=True,
         )
@@ -89,7 +95,9 @@ class Reporter:
             )
         )
         reason = "RollbackStarted" if substitute and _is_failure(substitute) else "SyncStarted"
-        self._event(view.key, reason, f"{_short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision)
+        self._event(
+            view.key, reason, f"{_short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision
+        )
 
     def succeeded(self, look: Look[StepT], view: View, state: AppliedState, trigger: Trigger, substitute: str) -> None:
         """All of a plan was carried out."""
@@ -100,7 +108,9 @@ class Reporter:
             done = ", ".join(f"{c.verb} {c.name}" for c in look.plan.changes if c.acts)
             self._event(view.key, "SyncSucceeded", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
         took_s = (self._clock.now() - trigger.at).total_seconds()
-        self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.SUCCEEDED.value)
+        self._meter.count(
+            "app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.SUCCEEDED.value
+        )
         if trigger.revision:
             self._meter.observe("time_to_deploy_seconds", took_s, name=view.key.name, namespace=view.key.namespace)
 
@@ -124,16 +134,28 @@ class Reporter:
         reason = "BuildFailed" if isinstance(error, BuildFailed) else "ReleaseUnhealthy" if unhealthy else "SyncFailed"
         again = "it is not tried again until Git changes or 'trimtab sync' asks" if final else "it will be tried again"
         self._event(
-            view.key, reason, f"{_short(look.plan.revision)}: {error}; {again}", look.plan.revision, warning=True,
+            view.key,
+            reason,
+            f"{_short(look.plan.revision)}: {error}; {again}",
+            look.plan.revision,
+            warning=True,
             fields={"log": list(tail), "code": error.code} if tail else {"code": error.code},
         )
-        self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.FAILED.value)
+        self._meter.count(
+            "app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.FAILED.value
+        )
 
     def interrupted(self, look: Look[StepT], view: View, state: AppliedState) -> None:
         """A newer commit or a person stopped a sync."""
         before = self._store.statuses.get(view.key)
-        self._put(replace(self._base(view, state, before), phase=Phase.TERMINATING, message="the sync was stopped before its end"))
-        self._event(view.key, "SyncTerminated", f"{_short(look.plan.revision)}: stopped before its end", look.plan.revision)
+        self._put(
+            replace(
+                self._base(view, state, before), phase=Phase.TERMINATING, message="the sync was stopped before its end"
+            )
+        )
+        self._event(
+            view.key, "SyncTerminated", f"{_short(look.plan.revision)}: stopped before its end", look.plan.revision
+        )
 
     def gone(self, key: AppKey) -> None:
         """An application is no longer in Git, and nothing of it but its volumes is on the engine."""
@@ -184,10 +206,16 @@ class Reporter:
             sync, message = SyncStatus.UNKNOWN, message or f"{trouble}; {_short(look.desired.revision)} is held"
         elif look.plan.empty:
             phase = Phase.SUCCEEDED
-        notes = [c for c in look.plan.changes if c.verb is Verb.KEEP and c.reason in {Reason.PROTECTED, Reason.IMMUTABLE_DATA}]
+        notes = [
+            c
+            for c in look.plan.changes
+            if c.verb is Verb.KEEP and c.reason in {Reason.PROTECTED, Reason.IMMUTABLE_DATA}
+        ]
         if notes and not message:
             message = "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in notes)
-        after = replace(base, sync=sync, health=health, message=message, phase=phase, resources=lines, suspended=suspended)
+        after = replace(
+            base, sync=sync, health=health, message=message, phase=phase, resources=lines, suspended=suspended
+        )
         self._put(after, reason=reason, warning=warning)
         was = before.health if before is not None else None
         became_healthy = health is HealthStatus.HEALTHY and was is not HealthStatus.HEALTHY
@@ -207,7 +235,9 @@ class Reporter:
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     def _base(self, view: View, state: AppliedState, before: AppStatus | None) -> AppStatus:
-        base = before or AppStatus(app=view.key, sync=SyncStatus.UNKNOWN, health=HealthStatus.UNKNOWN, target=self._target)
+        base = before or AppStatus(
+            app=view.key, sync=SyncStatus.UNKNOWN, health=HealthStatus.UNKNOWN, target=self._target
+        )
         return replace(
             base,
             target=self._target,
@@ -283,7 +313,11 @@ def _conditions(status: AppStatus, before: AppStatus | None, now: datetime) -> t
     stalled = status.phase in {Phase.FAILED, Phase.ERROR}
     progressing = running or status.health is HealthStatus.PROGRESSING
     wanted = [
-        ("Ready", "True" if ready else "Unknown" if progressing else "False", "ReconciliationSucceeded" if ready else "Progressing" if progressing else "ReconciliationFailed"),
+        (
+            "Ready",
+            "True" if ready else "Unknown" if progressing else "False",
+            "ReconciliationSucceeded" if ready else "Progressing" if progressing else "ReconciliationFailed",
+        ),
         ("Healthy", "True" if status.health is HealthStatus.HEALTHY else "False", status.health.value),
     ]
     # Negative ones are there only while they are true, as kstatus reads them.

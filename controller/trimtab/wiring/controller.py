@@ -49,7 +49,9 @@ class Controller:
     Raises on construction: ConfigError, BackendUnavailable, UnsupportedByBackend, LockHeld; nothing runs then.
     """
 
-    def __init__(self, config: Config, *, redactor: Redactor | None = None, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, config: Config, *, redactor: Redactor | None = None, stop: threading.Event | None = None
+    ) -> None:
         from trimtab.backends.engine.lock import EngineLock
 
         self.config = config
@@ -92,7 +94,13 @@ class Controller:
         )
         queue = WorkQueue(clock, random, backoff=self._backoff, meter=metrics)
         self.loop = ControlLoop(
-            queue, self.reconciler.reconcile, clock, random, workers=config.passes, meter=metrics, after_pass=self._after_pass
+            queue,
+            self.reconciler.reconcile,
+            clock,
+            random,
+            workers=config.passes,
+            meter=metrics,
+            after_pass=self._after_pass,
         )
         self.desk = RequestDesk(
             store.requests,
@@ -118,7 +126,11 @@ class Controller:
             self._say("SyncInterrupted", f"{release.revision[:7]}: {release.message}", release.app)
         for run in self.store.journal_reader.unfinished():
             open_steps = ", ".join(entry.text for entry in run.entries if entry.status is None) or "between two steps"
-            self._say("Recovered", f"{run.revision[:7]}: the last run ended in: {open_steps}; converging from what is there", run.app)
+            self._say(
+                "Recovered",
+                f"{run.revision[:7]}: the last run ended in: {open_steps}; converging from what is there",
+                run.app,
+            )
         self.engine.driver.watch(EngineTrigger(self.loop.notify, self.catalog.keys, self.clock).take)
         self.engine.driver.watch(self._tell_engine)
         self.loop.start()
@@ -126,7 +138,9 @@ class Controller:
             self._follow(repository)
         self.scheduler.every("requests", LOOK_S, self.desk.look, jitter=0.0)
         resync = Resync(self.loop.notify, self.catalog.keys, self.loop.expects, self.clock)
-        self.scheduler.every("resync", self.config.resync_interval_s, resync.look, first_s=self.config.resync_interval_s)
+        self.scheduler.every(
+            "resync", self.config.resync_interval_s, resync.look, first_s=self.config.resync_interval_s
+        )
         self.scheduler.start()
 
     def stop(self) -> tuple[AppKey, ...]:
@@ -158,12 +172,15 @@ class Controller:
             for key in self.catalog.keys():
                 # The commit makes no difference to these, but their status names the revision.
                 if key not in changed and self.catalog.owner(key) is repository:
-                    self.loop.notify(key, Trigger(kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="a commit without effect"))
+                    self.loop.notify(
+                        key, Trigger(kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="a commit without effect")
+                    )
             return changed
 
         trigger = RepositoryTrigger(
             repository.source, refresh, self.loop.notify, self.clock, self.sink, interval_s=self.config.poll_interval_s
         )
+
         def look() -> float | None:
             after_s = trigger.look()
             if trigger.trouble is not None:
@@ -179,7 +196,9 @@ class Controller:
     def _look_again(self, repository: Repository) -> None:
         for key in self.catalog.keys():
             if self.catalog.owner(key) is repository:
-                trigger = Trigger(kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="its repository cannot be read")
+                trigger = Trigger(
+                    kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="its repository cannot be read"
+                )
                 self.loop.notify(key, trigger)
 
     def _watch_elsewhere(self, repository: Repository) -> None:
@@ -200,7 +219,9 @@ class Controller:
     def _wake_dependents(self, key: AppKey) -> None:
         for view in self.catalog.views():
             if view.application is not None and key in view.application.depends_on:
-                self.loop.notify(view.key, Trigger(kind=TriggerKind.DEPENDENCY, at=self.clock.now(), detail=f"{key} is healthy"))
+                self.loop.notify(
+                    view.key, Trigger(kind=TriggerKind.DEPENDENCY, at=self.clock.now(), detail=f"{key} is healthy")
+                )
 
     def _after_pass(self, key: AppKey, trigger: Trigger, followed: object) -> None:
         self.desk.after_pass(key, trigger, followed)  # type: ignore[arg-type]  # the loop hands on what the pass returned

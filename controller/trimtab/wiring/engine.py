@@ -105,7 +105,9 @@ def _read_key(file: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}", hint="mend it, or remove it: the engine has a copy") from None
+        raise ConfigError(
+            f"{file} cannot be read: {error}", hint="mend it, or remove it: the engine has a copy"
+        ) from None
     return data if len(data) == KEY_BYTES else None
 
 

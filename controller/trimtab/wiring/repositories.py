@@ -75,6 +75,4 @@ def open_catalog(
 
 def open_planner(engine: Engine, store: SqliteStore, config: Config) -> Planner[EngineStep]:
     """Stages 3 to 8 for this engine."""
-    return Planner(
-        engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds
-    )
+    return Planner(engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds)

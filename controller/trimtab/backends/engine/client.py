@@ -258,6 +258,8 @@ class EngineClient:
             arguments = kwargs_from_env(environment=self._environment)
             client = APIClient(version=version, timeout=int(self._timeout_s), **arguments)
         client.hooks["response"].append(self._count)
+        if client.base_url.startswith("http+docker://"):
+            _one_pool(client)
         self._clients.append(client)
         return client
 
@@ -272,6 +274,17 @@ class EngineClient:
         self.calls.add(method, kind)
         if self._on_call is not None:
             self._on_call(method, kind, response.elapsed.total_seconds(), response.status_code)
+
+
+def _one_pool(client: APIClient) -> None:
+    """Keep connections of a socket open between requests: docker-py pools them by whole URL, so each inspect opened one.
+
+    Proxies and netrc of the environment are for addresses; looking them up costs as much as the request.
+    """
+    adapter: Any = client.get_adapter(client.base_url)
+    pooled = adapter.get_connection
+    adapter.get_connection = lambda _url, proxies=None: pooled(client.base_url, proxies)
+    client.trust_env = False
 
 
 def _timed_out(error: Exception) -> bool:

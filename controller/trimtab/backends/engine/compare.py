@@ -30,7 +30,13 @@ DEFAULTS: Mapping[str, object] = {
     "/HostConfig/Isolation": "default",
 }
 # Chosen by the engine's configuration, not by us, unless the manifest says something.
-ENGINE_CHOICE = ("/HostConfig/LogConfig", "/HostConfig/CgroupnsMode", "/HostConfig/Runtime", "/HostConfig/Init", "/HostConfig/IpcMode")
+ENGINE_CHOICE = (
+    "/HostConfig/LogConfig",
+    "/HostConfig/CgroupnsMode",
+    "/HostConfig/Runtime",
+    "/HostConfig/Init",
+    "/HostConfig/IpcMode",
+)
 ANONYMOUS = "volume"
 
 
@@ -83,9 +89,7 @@ def _container(want: Resource, live: Live) -> tuple[FieldChange, ...]:
     return tuple(changes)
 
 
-def _not_given(
-    different: tuple[tuple[str, object, object], ...], live: Live
-) -> tuple[tuple[str, object, object], ...]:
+def _not_given(different: tuple[tuple[str, object, object], ...], live: Live) -> tuple[tuple[str, object, object], ...]:
     """Without what the engine chose by itself (an address pool, a swap limit) where nothing is asked for."""
     given = dict(leaves(live.inherited, WHOLE))
     return tuple(
@@ -103,7 +107,12 @@ def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:
         wanted = wanted_mounts.get(target)
         if wanted is None and target in inherited_targets:
             continue
-        if isinstance(wanted, Mapping) and isinstance(mount, Mapping) and wanted.get("Type") == ANONYMOUS and "Source" not in wanted:
+        if (
+            isinstance(wanted, Mapping)
+            and isinstance(mount, Mapping)
+            and wanted.get("Type") == ANONYMOUS
+            and "Source" not in wanted
+        ):
             mounts[target] = {key: value for key, value in mount.items() if key != "Source"}
             continue
         mounts[target] = mount
@@ -130,10 +139,18 @@ def _equivalent(path: str, wanted: object, has: object) -> bool:
     if has is not ABSENT and wanted is ABSENT and path.startswith(ENGINE_CHOICE):
         return True
     empty = (ABSENT, 0, "", False, None)
-    if any(wanted is e or wanted == e for e in empty) and any(has is e or has == e for e in empty) and not path.startswith("/Config/Env"):
+    if (
+        any(wanted is e or wanted == e for e in empty)
+        and any(has is e or has == e for e in empty)
+        and not path.startswith("/Config/Env")
+    ):
         return True
     field = field_of(path)
-    return field.unset is not None and (wanted is ABSENT or wanted == field.unset) and (has is ABSENT or has == field.unset)
+    return (
+        field.unset is not None
+        and (wanted is ABSENT or wanted == field.unset)
+        and (has is ABSENT or has == field.unset)
+    )
 
 
 def _change(want: Resource, path: str, wanted: object, has: object) -> FieldChange:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trimtab.backends.engine.normalise_mounts import CONTENT
+from trimtab.backends.engine.normalise_mounts import CONTENT, RECURSIVE
 from trimtab.errors import UnsupportedByBackend
 from trimtab.model.desired import Secret
 
@@ -280,45 +280,33 @@ def _bind(target: str, mount: Mapping[str, Any]) -> str:
 
 
 def _mount(target: str, mount: Mapping[str, Any], api: Version) -> Body:
-    body: Body = {"Type": mount["Type"], "Target": target}
-    for key in ("Source", "ReadOnly"):
-        if mount.get(key):
-            body[key] = mount[key]
-    bind: Body = {}
-    if mount.get("Propagation"):
-        bind["Propagation"] = mount["Propagation"]
-    if mount.get("CreateMountpoint"):
-        bind["CreateMountpoint"] = True
-    match mount.get("Recursive"):
-        case None:
-            pass
-        case "disabled":
-            bind["NonRecursive"] = True
-        case "writable":
-            _need(api, 44, "bind.recursive: writable")
-            bind["ReadOnlyNonRecursive"] = True
-        case "readonly":
-            _need(api, 44, "bind.recursive: readonly")
-            bind["ReadOnlyForceRecursive"] = True
-        case other:
-            raise UnsupportedByBackend(
-                f"bind.recursive: {other} is not known", hint="enabled, disabled, writable or readonly"
-            )
-    volume: Body = {"NoCopy": True} if mount.get("NoCopy") else {}
     if mount.get("Subpath"):
         _need(api, 45, "volume.subpath")
-        volume["Subpath"] = mount["Subpath"]
-    if mount.get("Labels"):
-        volume["Labels"] = mount["Labels"]
-    tmpfs: Body = {
-        api_key: mount[key]
-        for key, api_key in (("TmpfsSize", "SizeBytes"), ("TmpfsMode", "Mode"))
-        if mount.get(key) is not None
+    options: dict[str, Body] = {
+        "BindOptions": {key: mount.get(key) for key in ("Propagation", "CreateMountpoint")} | _recursive(mount, api),
+        "VolumeOptions": {key: mount.get(key) for key in ("NoCopy", "Subpath", "Labels")},
+        "TmpfsOptions": {"SizeBytes": mount.get("TmpfsSize"), "Mode": mount.get("TmpfsMode")},
     }
-    for name, options in (("BindOptions", bind), ("VolumeOptions", volume), ("TmpfsOptions", tmpfs)):
-        if options:
-            body[name] = options
+    body: Body = {"Type": mount["Type"], "Target": target}
+    body |= {key: mount[key] for key in ("Source", "ReadOnly") if mount.get(key)}
+    for name, values in options.items():
+        if said := {key: value for key, value in values.items() if value}:
+            body[name] = said
     return body
+
+
+def _recursive(mount: Mapping[str, Any], api: Version) -> Body:
+    word = mount.get("Recursive")
+    if word is None:
+        return {}
+    option = next((option for option, known in RECURSIVE.items() if known == word), None)
+    if option is None:
+        raise UnsupportedByBackend(
+            f"bind.recursive: {word} is not known", hint=f"one of {', '.join(RECURSIVE.values())}"
+        )
+    if option != "NonRecursive":
+        _need(api, 44, f"bind.recursive: {word}")
+    return {option: True}
 
 
 def _need(api: Version, minor: int, attribute: str) -> None:

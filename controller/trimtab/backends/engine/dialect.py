@@ -19,6 +19,7 @@ from trimtab.model.plan import Node
 from trimtab.model.snapshot import Tree
 from trimtab.plan.diff import Selection
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDialect:
     """The engine's half of the planner; ``seal_key`` signs the labels of what is created."""
@@ -105,9 +106,7 @@ class EngineDialect:
         """Everything but a volume, whose data would be lost."""
         return kind is not Kind.VOLUME
 
-    def render(
-        self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]
-    ) -> DesiredState:
+    def render(self, app: Application, tree: Tree, revision: str, images: Mapping[str, ImageChoice]) -> DesiredState:
         """Stage 4: what should be on the engine."""
         return render(app, RenderInputs(tree=tree, revision=revision, images=images, secret_key=self.seal_key))
 
@@ -127,7 +126,12 @@ def _rank(live: Live) -> tuple[bool, bool, float, str]:
 
 def _writable_volume(spec: Mapping[str, object]) -> str:
     for mount in _section(spec, "Mounts").values():
-        if isinstance(mount, Mapping) and mount.get("Type") == "volume" and mount.get("Source") and not mount.get("ReadOnly"):
+        if (
+            isinstance(mount, Mapping)
+            and mount.get("Type") == "volume"
+            and mount.get("Source")
+            and not mount.get("ReadOnly")
+        ):
             return str(mount["Source"])
     return ""
 

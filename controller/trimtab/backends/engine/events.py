@@ -1,4 +1,4 @@
-"""The engine's event stream, kept open: it resumes where it was, notices a connection that hangs, and survives restarts."""
+"""The engine's event stream, kept open: it resumes where it was, notices a hanging connection, survives restarts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trimtab.backends.engine.client import EngineClient
 
 KINDS = ("container", "network", "volume", "image")
-# Without exec_* and top: each run of a health check would wake us. A filter that has health_status in it matches by prefix.
+# Without exec_* and top: each run of a health check would wake us. With health_status in it, a filter matches prefixes.
 # Source: moby daemon/events/filter.go.
 ACTIONS = (
     "create", "start", "restart", "die", "kill", "stop", "oom", "pause", "unpause", "rename", "update", "destroy",

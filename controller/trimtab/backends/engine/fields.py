@@ -133,4 +133,3 @@ def field_of(pointer: str) -> Field:
         prefix, _, last = prefix.rpartition("/")
         rest = f"{last}.{rest}" if rest else last
     return Field(pointer.lstrip("/").replace("/", "."))
-

@@ -38,7 +38,7 @@ def _seal(labels: Mapping[str, str], seal_key: bytes) -> str:
     return fingerprint(seal_key, canonical_json(identity))
 
 
-def labels_for(  # noqa: PLR0913 - each is one fact of the object's identity
+def labels_for(
     key: ResourceKey, *, name: str, digest: str, revision: str, installation: str, seal_key: bytes
 ) -> dict[str, str]:
     """Every label of one object but the user's own. ``name`` is its final engine name."""
@@ -83,7 +83,9 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
         return None
     seal = labels.get(SEAL, "")
     # The image's own trimtab.dev labels (provenance) are inherited; they are not part of the identity.
-    ours = {key: labels[key] for key in (INSTALLATION, APP, NAMESPACE, KIND, NAME, REPLICA, OBJECT, DIGEST) if key in labels}
+    ours = {
+        key: labels[key] for key in (INSTALLATION, APP, NAMESPACE, KIND, NAME, REPLICA, OBJECT, DIGEST) if key in labels
+    }
     if not seal or seal != _seal(ours, seal_key):
         return None
     final = ours.get(OBJECT, "")

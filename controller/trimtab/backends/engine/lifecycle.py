@@ -31,7 +31,9 @@ def state_change(want: Resource, live: Live) -> FieldChange | None:
     if not wrong:
         return None
     before = status.value if status is not RunState.EXITED else f"exited ({live.running.exit_code})"
-    return FieldChange(path="/State/Status", attribute="status", before=before, after="running", in_place=True, origin=want.origin(""))
+    return FieldChange(
+        path="/State/Status", attribute="status", before=before, after="running", in_place=True, origin=want.origin("")
+    )
 
 
 def _should_start(want: Resource, live: Live) -> bool:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Self
 
 from trimtab.backends.engine.cache import label_filter
 from trimtab.backends.engine.client import EngineClient
@@ -95,7 +96,7 @@ class EngineLock:
         if held and self._holder().get(HOLDER) == self._nonce:
             self._remove(self._name)
 
-    def __enter__(self) -> EngineLock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 

@@ -98,8 +98,14 @@ class Lowering:
                 self._add(steps.RemoveContent(name=change.before.name), change, everything)
         return tuple(
             Node(
-                id=d.id, step=d.step, key=d.key, cause=d.cause, needs=frozenset(d.needs), when=d.when,
-                timeout_s=d.timeout_s, waits=d.waits,
+                id=d.id,
+                step=d.step,
+                key=d.key,
+                cause=d.cause,
+                needs=frozenset(d.needs),
+                when=d.when,
+                timeout_s=d.timeout_s,
+                waits=d.waits,
             )
             for d in self.drafts
         )
@@ -108,7 +114,7 @@ class Lowering:
     def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:
         return [change for change in changes if change.key.kind is kind]
 
-    def _add(  # noqa: PLR0913 - a node's own fields
+    def _add(
         self,
         step: steps.EngineStep,
         change: Change,
@@ -125,8 +131,12 @@ class Lowering:
 
     def _labels(self, want: Resource) -> dict[str, str]:
         own = labels_for(
-            want.key, name=want.name, digest=want.digest, revision=self.desired.revision,
-            installation=self.installation, seal_key=self.seal_key,
+            want.key,
+            name=want.name,
+            digest=want.digest,
+            revision=self.desired.revision,
+            installation=self.installation,
+            seal_key=self.seal_key,
         )
         spec_labels = want.spec.get("Labels")
         config = want.spec.get("Config")
@@ -137,7 +147,11 @@ class Lowering:
 
     def _image(self, change: Change) -> None:
         want = _wanted(change)
-        same = [d.id for d in self.drafts if isinstance(d.step, steps.PullImage | steps.BuildImage) and d.step.ref == want.name]
+        same = [
+            d.id
+            for d in self.drafts
+            if isinstance(d.step, steps.PullImage | steps.BuildImage) and d.step.ref == want.name
+        ]
         if same:
             self.made[change.key] = same[0]
             return
@@ -171,7 +185,9 @@ class Lowering:
             for container in self.observed.live[key] if key.kind is Kind.CONTAINER else ():
                 networks = container.fields.get("Networks")
                 if isinstance(networks, Mapping) and live.name in networks:
-                    step = steps.DisconnectNetwork(container=steps.Existing(container.handle), name=container.name, network=live.name)
+                    step = steps.DisconnectNetwork(
+                        container=steps.Existing(container.handle), name=container.name, network=live.name
+                    )
                     left.add(self._add(step, change))
         gone = self._add(steps.RemoveNetwork(handle=live.handle, name=live.name), change, left)
         return {gone}
@@ -198,7 +214,9 @@ class Lowering:
     def _replicas(self, need: Need) -> list[ResourceKey]:
         if need.key.kind is not Kind.CONTAINER:
             return []
-        return [key for key in sorted(self.desired.resources) if key.kind is Kind.CONTAINER and key.name == need.key.name]
+        return [
+            key for key in sorted(self.desired.resources) if key.kind is Kind.CONTAINER and key.name == need.key.name
+        ]
 
     def _container(self, change: Change) -> None:
         match change.verb:
@@ -234,7 +252,11 @@ class Lowering:
     def _condition(self, change: Change, key: ResourceKey, condition: Condition) -> set[int]:
         place = self.places.get(key)
         if place is None:
-            live = min(self.observed.live.get(key, ()), key=lambda found: (found.running.status is not RunState.RUNNING, found.handle), default=None)
+            live = min(
+                self.observed.live.get(key, ()),
+                key=lambda found: (found.running.status is not RunState.RUNNING, found.handle),
+                default=None,
+            )
             if live is None or condition is Condition.STARTED or _meets(live, condition):
                 return set()
             place = self.places.setdefault(key, _Places(ref=steps.Existing(live.handle), name=live.name))
@@ -254,7 +276,11 @@ class Lowering:
     def _create_step(self, change: Change, name: str) -> int:
         want = _wanted(change)
         step = steps.CreateContainer(
-            key=want.key, name=name, spec=want.spec, labels=self._labels(want), platform=str(want.traits.get("platform") or "")
+            key=want.key,
+            name=name,
+            spec=want.spec,
+            labels=self._labels(want),
+            platform=str(want.traits.get("platform") or ""),
         )
         return self._add(step, change, self._object_needs(want))
 
@@ -265,7 +291,9 @@ class Lowering:
         last = {start}
         hooks = want.traits.get("post_start")
         for hook in hooks if isinstance(hooks, tuple) else ():
-            last = {self._add(steps.ExecHook(container=ref, name=want.name, hook=hook), change, last, timeout_s=IMAGE_S)}
+            last = {
+                self._add(steps.ExecHook(container=ref, name=want.name, hook=hook), change, last, timeout_s=IMAGE_S)
+            }
         return start, last
 
     def _create(self, change: Change) -> None:
@@ -297,16 +325,28 @@ class Lowering:
         undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}
         undo: steps.EngineStep
         if stop_first and up:
-            undo = steps.RestoreContainer(container=steps.Existing(old.handle), name=old.name, replacement=ref, grace_s=_grace_s(want))
+            undo = steps.RestoreContainer(
+                container=steps.Existing(old.handle), name=old.name, replacement=ref, grace_s=_grace_s(want)
+            )
         else:
             undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=_grace_s(want))
-        undone = self._add(undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S)
+        undone = self._add(
+            undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S
+        )
         removed = self._add(
-            steps.RemoveContainer(container=steps.Existing(old.handle), name=old.name), change, {proof, *({stop} if stop else ())}
+            steps.RemoveContainer(container=steps.Existing(old.handle), name=old.name),
+            change,
+            {proof, *({stop} if stop else ())},
         )
         renamed = self._add(steps.RenameContainer(container=ref, name=want.name), change, {removed})
         self.places[change.key] = _Places(
-            ref=ref, name=want.name, started=started, last={renamed}, stop=stop if stop_first else None, start=start, undo=undone
+            ref=ref,
+            name=want.name,
+            started=started,
+            last={renamed},
+            stop=stop if stop_first else None,
+            start=start,
+            undo=undone,
         )
 
     def _prove(self, change: Change, ref: steps.ContainerRef, started: set[int]) -> int:
@@ -318,7 +358,9 @@ class Lowering:
             proof = steps.AwaitHealthy(container=ref, name=want.name)
         else:
             settle = want.traits.get("settle_s")
-            proof = steps.AwaitRunning(container=ref, name=want.name, settle_s=float(settle) if isinstance(settle, int | float) else 0.0)
+            proof = steps.AwaitRunning(
+                container=ref, name=want.name, settle_s=float(settle) if isinstance(settle, int | float) else 0.0
+            )
         return self._add(proof, change, started, timeout_s=_deadline_s(want), waits=True)
 
     def _stop(self, change: Change, live: Live, needs: Iterable[int]) -> int:
@@ -383,7 +425,9 @@ class Lowering:
         touched = {unescape(field.path.split("/")[2]) for field in change.fields if field.path.startswith("/Networks/")}
         if change.reason is Reason.NETWORK_REPLACED:
             touched |= {
-                self.desired.resources[need.key].name for need in want.needs if need.key.kind is Kind.NETWORK and need.key in self.made
+                self.desired.resources[need.key].name
+                for need in want.needs
+                if need.key.kind is Kind.NETWORK and need.key in self.made
             }
         nodes: set[int] = set()
         needs = self._object_needs(want)
@@ -396,7 +440,10 @@ class Lowering:
             if network in wanted:
                 endpoint = wanted[network]
                 connect = steps.ConnectNetwork(
-                    container=ref, name=live.name, network=network, endpoint=endpoint if isinstance(endpoint, Mapping) else {}
+                    container=ref,
+                    name=live.name,
+                    network=network,
+                    endpoint=endpoint if isinstance(endpoint, Mapping) else {},
                 )
                 nodes.add(self._add(connect, change, before))
         return nodes

@@ -39,6 +39,7 @@ _BY_MEMBER = {
 }
 # Source: moby opts/opts.go DefaultShmSize, 64 MiB.
 _DEFAULT_SHM = 64 * 1024 * 1024
+_FILLED_IN = ("com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6")
 # Network modes in which the engine itself lists a network of that name.
 _BUILT_IN = ("bridge", "default", "host", "none")
 
@@ -170,86 +171,85 @@ def _image_part(config: Mapping[str, object]) -> Fields:
     for name in ("User", "WorkingDir", "StopSignal"):
         if value := config.get(name):
             fields[name] = str(value)
-    check: Fields = {}
-    for name, value in sorted(_map(config.get("Healthcheck")).items()):
-        if value:
-            check[name] = [str(v) for v in value] if isinstance(value, list) else value
-    if check:
+    if check := {name: value for name, value in sorted(_map(config.get("Healthcheck")).items()) if value}:
         fields["Healthcheck"] = check
     return fields
 
 
 def _host(host: Mapping[str, object], facts: EngineFacts, names: Names, mode: str) -> tuple[Fields, Fields]:
-    fields: Fields = {}
-    given: Fields = {}
-
-    def put(name: str, value: object, default: object = None) -> None:
-        fields[name] = value
-        if value == default:
-            given[name] = value
-
-    for name in _PLAIN:
-        if value := host.get(name):
-            fields[name] = _plain(value)
-    for name in _IN_ORDER:
-        if items := _list(host.get(name)):
-            fields[name] = [_plain(item) for item in items]
-    for name in _SORTED:
-        if items := _list(host.get(name)):
-            fields[name] = sorted(str(item) for item in items)
-    for name, member in _BY_MEMBER.items():
-        if items := _list(host.get(name)):
-            fields[name] = [_plain(item) for item in sorted(items, key=lambda item: str(_map(item).get(member)))]
-    for name in _TEXTS:
-        if texts := _texts(host.get(name)):
-            fields[name] = texts
-    if links := _list(host.get("Links")):
-        # Given as name:alias, told as /name:/own-name/alias.
-        fields["Links"] = sorted(":".join(end.rpartition("/")[2] for end in str(link).split(":")) for link in links)
-    for name in ("CapAdd", "CapDrop"):
-        if items := _list(host.get(name)):
-            fields[name] = sorted(str(item).upper().removeprefix("CAP_") for item in items)
-    if host.get("PidsLimit") not in (None, 0, -1):
-        fields["PidsLimit"] = host["PidsLimit"]
-    if host.get("Init") is not None:
-        fields["Init"] = bool(host["Init"])
-    if host.get("MemorySwappiness") not in (None, -1):
-        fields["MemorySwappiness"] = host["MemorySwappiness"]
-    if swap := host.get("MemorySwap"):
-        # Source: moby daemon_unix.go: swap defaults to twice the memory, or is unlimited where the kernel cannot limit it.
-        put("MemorySwap", swap, swap if swap == -1 else 2 * _int(host.get("Memory")))
-    if shm := host.get("ShmSize"):
-        put("ShmSize", shm, _DEFAULT_SHM)
-    if runtime := host.get("Runtime"):
-        put("Runtime", runtime, facts.default_runtime)
-    if cgroup_mode := host.get("CgroupnsMode"):
-        put("CgroupnsMode", cgroup_mode, "host" if facts.cgroup_version == "1" else "private")
-    if (isolation := host.get("Isolation")) and isolation != "default":
-        fields["Isolation"] = isolation
-    if ipc := str(host.get("IpcMode") or ""):
-        # The engine's default-ipc-mode is one of these two.
-        put("IpcMode", _reference(ipc, names), ipc if ipc in {"private", "shareable"} else None)
+    fields, given = _chosen(host, facts)
+    fields |= _asked(host)
+    fields["NetworkMode"] = mode
+    if mode == "bridge":
+        given["NetworkMode"] = mode
     if pid := str(host.get("PidMode") or ""):
         fields["PidMode"] = _reference(pid, names)
-    put("NetworkMode", mode, "bridge")
-    policy = _map(host.get("RestartPolicy"))
-    put("RestartPolicy", _policy(policy), {"Name": "no", "MaximumRetryCount": 0})
-    if log := _map(host.get("LogConfig")):
-        put("LogConfig", _log(log), {"Type": facts.log_driver, "Config": {}})
-    if limits := _list(host.get("Ulimits")):
-        fields["Ulimits"] = {
-            str(_map(u)["Name"]): {"Soft": _map(u).get("Soft", 0), "Hard": _map(u).get("Hard", 0)}
-            for u in sorted(limits, key=lambda u: str(_map(u)["Name"]))
-        }
-    if bindings := _ports(_map(host.get("PortBindings"))):
-        fields["PortBindings"] = bindings
+    if ipc := str(host.get("IpcMode") or ""):
+        fields["IpcMode"] = _reference(ipc, names)
+        # The engine's default-ipc-mode is one of these two.
+        if ipc in {"private", "shareable"}:
+            given["IpcMode"] = ipc
     if sources := _list(host.get("VolumesFrom")):
         fields["VolumesFrom"] = sorted(_volumes_from(str(source), names) for source in sources)
-    _security(host, fields)
     return fields, given
 
 
-def _security(host: Mapping[str, object], fields: Fields) -> None:
+def _chosen(host: Mapping[str, object], facts: EngineFacts) -> tuple[Fields, Fields]:
+    """What the engine fills in where nothing is asked for, and with what."""
+    memory = _int(host.get("Memory"))
+    swap = host.get("MemorySwap")
+    defaults: Fields = {
+        # Source: moby daemon_unix.go: twice the memory, or unlimited where the kernel cannot limit it.
+        "MemorySwap": swap if swap == -1 else 2 * memory,
+        "ShmSize": _DEFAULT_SHM,
+        "Runtime": facts.default_runtime,
+        "CgroupnsMode": "host" if facts.cgroup_version == "1" else "private",
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "LogConfig": {"Type": facts.log_driver, "Config": {}},
+    }
+    found: Fields = {name: host.get(name) for name in ("MemorySwap", "ShmSize", "Runtime", "CgroupnsMode")}
+    found["RestartPolicy"] = _policy(_map(host.get("RestartPolicy")))
+    if log := _map(host.get("LogConfig")):
+        found["LogConfig"] = {"Type": str(log.get("Type") or ""), "Config": _texts(log.get("Config"))}
+    fields = {name: value for name, value in found.items() if value}
+    return fields, {name: value for name, value in fields.items() if value == defaults[name]}
+
+
+def _asked(host: Mapping[str, object]) -> Fields:
+    """What is only there because somebody asked for it."""
+    fields: Fields = {name: _plain(host[name]) for name in _PLAIN if host.get(name)}
+    fields |= {name: [_plain(item) for item in _list(host[name])] for name in _IN_ORDER if host.get(name)}
+    fields |= {name: sorted(str(item) for item in _list(host[name])) for name in _SORTED if host.get(name)}
+    fields |= {name: _texts(host[name]) for name in _TEXTS if host.get(name)}
+    for name, member in _BY_MEMBER.items():
+        if items := _list(host.get(name)):
+            fields[name] = [_plain(item) for item in sorted(items, key=lambda item: str(_map(item).get(member)))]
+    for name in ("CapAdd", "CapDrop"):
+        if capabilities := _list(host.get(name)):
+            fields[name] = sorted(str(item).upper().removeprefix("CAP_") for item in capabilities)
+    for name, nothing in (
+        ("Init", ()),
+        ("PidsLimit", (0, -1)),
+        ("MemorySwappiness", (-1,)),
+        ("Isolation", ("", "default")),
+    ):
+        value = host.get(name)
+        if value is not None and value not in nothing:
+            fields[name] = value
+    if links := _list(host.get("Links")):
+        # Given as name:alias, told as /name:/own-name/alias.
+        fields["Links"] = sorted(":".join(end.rpartition("/")[2] for end in str(link).split(":")) for link in links)
+    if limits := [_map(limit) for limit in _list(host.get("Ulimits"))]:
+        limits.sort(key=lambda limit: str(limit["Name"]))
+        fields["Ulimits"] = {str(u["Name"]): {"Soft": u.get("Soft", 0), "Hard": u.get("Hard", 0)} for u in limits}
+    if bindings := _ports(_map(host.get("PortBindings"))):
+        fields["PortBindings"] = bindings
+    if options := _security(host):
+        fields["SecurityOpt"] = options
+    return fields
+
+
+def _security(host: Mapping[str, object]) -> list[str]:
     options = sorted(str(option) for option in _list(host.get("SecurityOpt")))
     # Clients turn this option into empty lists of paths; null lists belong to privileged containers.
     if host.get("MaskedPaths") == [] and host.get("ReadonlyPaths") == []:
@@ -257,16 +257,11 @@ def _security(host: Mapping[str, object], fields: Fields) -> None:
     # Source: moby daemon/create.go, generateSecurityOpt: for these the engine itself switches labelling off.
     if host.get("Privileged") or "host" in {host.get("PidMode"), host.get("IpcMode")}:
         options = [option for option in options if option != "label=disable"]
-    if options:
-        fields["SecurityOpt"] = options
+    return options
 
 
 def _policy(policy: Mapping[str, object]) -> Fields:
     return {"Name": str(policy.get("Name") or "no"), "MaximumRetryCount": _int(policy.get("MaximumRetryCount"))}
-
-
-def _log(log: Mapping[str, object]) -> Fields:
-    return {"Type": str(log.get("Type") or ""), "Config": _texts(log.get("Config"))}
 
 
 def _ports(bindings: Mapping[str, object]) -> Fields:
@@ -307,32 +302,14 @@ def _networks(inspect: Mapping[str, object], config: Fields, config_given: Field
     given: Fields = {}
     short_id = str(inspect.get("Id") or "")[:12]
     attached = _map(_map(inspect.get("NetworkSettings")).get("Networks"))
+    own_mac = config.get("MacAddress")
     for name in sorted(attached):
         if name in _BUILT_IN and (mode in _BUILT_IN or name != "bridge"):
             continue
         endpoint = _map(attached[name])
-        out: Fields = {}
-        # Source: moby daemon/container_operations.go before API v1.45: short id and hostname are put after the given ones.
-        aliases = [str(alias) for alias in _list(endpoint.get("Aliases"))]
-        if short_id in aliases:
-            del aliases[aliases.index(short_id) :]
-        if aliases:
-            out["Aliases"] = sorted(set(aliases))
-        wanted = _map(endpoint.get("IPAMConfig"))
-        for key in ("IPv4Address", "IPv6Address"):
-            if wanted.get(key):
-                out[key] = str(wanted[key])
-        if local := _list(wanted.get("LinkLocalIPs")):
-            out["LinkLocalIPs"] = sorted(str(a) for a in local)
-        if options := _texts(endpoint.get("DriverOpts")):
-            out["DriverOpts"] = options
-        if links := _list(endpoint.get("Links")):
-            out["Links"] = sorted(str(link) for link in links)
-        if priority := endpoint.get("GwPriority"):
-            out["GwPriority"] = priority
+        out = _endpoint(endpoint, short_id)
         # A given address and an allocated one look the same, so it is compared only where one is asked for.
-        mac = str(endpoint.get("MacAddress") or (config.get("MacAddress") if name == mode else "") or "")
-        if mac:
+        if mac := endpoint.get("MacAddress") or (own_mac if name == mode else None):
             out["MacAddress"] = mac
             given[name] = {"MacAddress": mac}
             if name == mode:
@@ -343,6 +320,22 @@ def _networks(inspect: Mapping[str, object], config: Fields, config_given: Field
     if "MacAddress" in config:
         config_given["MacAddress"] = config["MacAddress"]
     return fields, given
+
+
+def _endpoint(endpoint: Mapping[str, object], short_id: str) -> Fields:
+    out: Fields = {}
+    # Source: moby daemon/container_operations.go before API v1.45: short id and hostname are put after the given ones.
+    aliases = [str(alias) for alias in _list(endpoint.get("Aliases"))]
+    if short_id in aliases:
+        del aliases[aliases.index(short_id) :]
+    wanted = _map(endpoint.get("IPAMConfig"))
+    out["Aliases"] = sorted(set(aliases))
+    out |= {key: str(wanted.get(key) or "") for key in ("IPv4Address", "IPv6Address")}
+    out["LinkLocalIPs"] = sorted(_strings(wanted.get("LinkLocalIPs")))
+    out["DriverOpts"] = _texts(endpoint.get("DriverOpts"))
+    out["Links"] = sorted(_strings(endpoint.get("Links")))
+    out["GwPriority"] = endpoint.get("GwPriority")
+    return {key: value for key, value in out.items() if value}
 
 
 def _plain(value: object) -> object:

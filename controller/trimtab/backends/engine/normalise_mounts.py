@@ -11,6 +11,8 @@ from collections.abc import Mapping
 Fields = dict[str, object]
 
 CONTENT = "content:"
+# The API's options of a bind mount, and the Compose Specification's words for ``bind.recursive``.
+RECURSIVE = {"NonRecursive": "disabled", "ReadOnlyNonRecursive": "writable", "ReadOnlyForceRecursive": "readonly"}
 
 
 def normalise_mounts(
@@ -34,34 +36,22 @@ def normalise_mounts(
 
 
 def _long(mount: Mapping[str, object]) -> Fields:
-    out: Fields = {"Type": str(mount.get("Type") or "volume")}
-    if source := mount.get("Source"):
-        out["Source"] = str(source)
-    if mount.get("ReadOnly"):
-        out["ReadOnly"] = True
     bind, volume, tmpfs = (_map(mount.get(f"{kind}Options")) for kind in ("Bind", "Volume", "Tmpfs"))
-    if propagation := bind.get("Propagation"):
-        out["Propagation"] = str(propagation)
-    if bind.get("CreateMountpoint"):
-        out["CreateMountpoint"] = True
-    for option, word in (
-        ("NonRecursive", "disabled"),
-        ("ReadOnlyNonRecursive", "writable"),
-        ("ReadOnlyForceRecursive", "readonly"),
-    ):
-        if bind.get(option):
-            out["Recursive"] = word
-    if volume.get("NoCopy"):
-        out["NoCopy"] = True
-    if subpath := volume.get("Subpath"):
-        out["Subpath"] = str(subpath)
-    if labels := _map(volume.get("Labels")):
-        out["Labels"] = {str(k): str(labels[k]) for k in sorted(labels)}
-    if size := tmpfs.get("SizeBytes"):
-        out["TmpfsSize"] = size
-    if (mode := tmpfs.get("Mode")) is not None and mode != 0:
-        out["TmpfsMode"] = mode
-    return out
+    labels = _map(volume.get("Labels"))
+    out: Fields = {
+        "Type": str(mount.get("Type") or "volume"),
+        "Source": mount.get("Source"),
+        "ReadOnly": mount.get("ReadOnly"),
+        "Propagation": bind.get("Propagation"),
+        "CreateMountpoint": bind.get("CreateMountpoint"),
+        "Recursive": next((word for option, word in RECURSIVE.items() if bind.get(option)), None),
+        "NoCopy": volume.get("NoCopy"),
+        "Subpath": volume.get("Subpath"),
+        "Labels": {str(k): str(labels[k]) for k in sorted(labels)},
+        "TmpfsSize": tmpfs.get("SizeBytes"),
+        "TmpfsMode": tmpfs.get("Mode"),
+    }
+    return {key: value for key, value in out.items() if value}
 
 
 def _short(text: str) -> tuple[str, Fields]:

@@ -98,8 +98,9 @@ class Repeated(Shape):
                 return item
 
     def _text(self, item: Node) -> Node:
-        known = isinstance(item, Scalar) and item.value is not None
-        return replace(item, value=scalar_text(item.value)) if isinstance(item, Scalar) and known else item
+        if not isinstance(item, Scalar) or item.value is None:
+            return item
+        return replace(item, value=scalar_text(item.value))
 
     @override
     def complete(self, node: Node) -> Node:
@@ -135,9 +136,7 @@ class Hosts(Shape):
         value = node.items[name]
         many = value.items if isinstance(value, SequenceNode) else (value,)
         self._check_name(name, where, report, text(name, value))
-        return [
-            text(f"{name}={_unbracket(scalar_text(item.value))}", item) for item in many if isinstance(item, Scalar)
-        ]
+        return [text(f"{name}={_unbracket(str(item.value))}", item) for item in many if isinstance(item, Scalar)]
 
     def _item(self, item: Node, where: str, report: Report) -> list[Node]:
         whole = str(item.value) if isinstance(item, Scalar) else ""

@@ -6,6 +6,7 @@ A value of a wrong kind (a list for a number) is left for the schema check to re
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from typing_extensions import override
@@ -27,16 +28,16 @@ from trimtab.manifest.nodes import Node, Scalar, ScalarValue
 _YAML11_BOOLEANS = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
 
 
-class _ScalarShape(Shape):
+class _ScalarShape(Shape, ABC):
     @override
     def read(self, node: Node, where: str, report: Report) -> Node:
         if is_reset(node) or not isinstance(node, Scalar) or node.value is None:
             return node
         return replace(node, value=self.value(node, where, report))
 
-    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:  # noqa: ARG002 - what others need
+    @abstractmethod
+    def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
         """The canonical value; what cannot be read is reported and kept."""
-        return node.value
 
 
 class Boolean(_ScalarShape):
@@ -158,7 +159,7 @@ class Text(_ScalarShape):
 
     @override
     def value(self, node: Scalar, where: str, report: Report) -> ScalarValue:
-        return scalar_text(node.value)
+        return node.value if node.value is None else scalar_text(node.value)
 
 
 class ModeBits(_ScalarShape):
@@ -185,11 +186,9 @@ class FileMode(ModeBits):
         return f"0{bits:o}" if isinstance(bits, int) and not isinstance(bits, bool) else bits
 
 
-def scalar_text(value: ScalarValue) -> str:
-    """A scalar as the Compose tools turn it into text; null is empty."""
+def scalar_text(value: str | float) -> str:  # bool and int are floats to a type checker
+    """A scalar as the Compose tools turn it into text."""
     match value:
-        case None:
-            return ""
         case bool():
             return str(value).lower()
         case str():

@@ -217,8 +217,6 @@ def _flat(options: list[Schema]) -> list[Schema]:
 
 
 def _types(rule: Schema) -> list[str]:
-    if "oneOf" in rule:
-        return [name for option in _flat([_resolve(inner) for inner in rule["oneOf"]]) for name in _types(option)]
     kinds = rule.get("type", list(_KINDS))
     return [kinds] if isinstance(kinds, str) else list(kinds)
 

@@ -143,15 +143,20 @@ def float32(value: float) -> float:
     Raises:
         ValueError: it is too large for single precision.
     """
+    single = _rounded(value)
+    if single is None:
+        raise ValueError("it is too large")
+    shorter = (float(f"{single:.{digits}g}") for digits in range(1, _FLOAT32_DIGITS))
+    return next((short for short in shorter if _rounded(short) == single), float(f"{single:.{_FLOAT32_DIGITS}g}"))
+
+
+def _rounded(value: float) -> float | None:
+    """``value`` in single precision; None if it is too large."""
     try:
-        single = struct.unpack("<f", struct.pack("<f", value))[0]
+        rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
-        raise ValueError("it is too large") from None
-    for digits in range(1, _FLOAT32_DIGITS):
-        short = float(f"{single:.{digits}g}")
-        if struct.unpack("<f", struct.pack("<f", short))[0] == single:
-            return short
-    return float(f"{single:.{_FLOAT32_DIGITS}g}")
+        return None
+    return rounded
 
 
 def number_text(value: float) -> str:

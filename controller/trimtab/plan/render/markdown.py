@@ -33,7 +33,9 @@ def plan_markdown(plan: Plan[StepT], header: PlanHeader, verdict: Verdict | None
         "",
     ]
     for diagnostic in (*plan.diagnostics, *(verdict.diagnostics if verdict else ())):
-        lines.append(f"> [!{'CAUTION' if diagnostic.severity.value == 'error' else 'NOTE'}]\n> {escape(str(diagnostic))}\n")
+        lines.append(
+            f"> [!{'CAUTION' if diagnostic.severity.value == 'error' else 'NOTE'}]\n> {escape(str(diagnostic))}\n"
+        )
     if plan.changes:
         body = "\n".join(change_lines(plan.changes))
         fence = "`" * (max((len(run) for run in re.findall(r"`+", body)), default=2) + 1)
@@ -60,4 +62,9 @@ def _count(changes: list[Change], verb: Verb) -> int:
 
 def _downtime(changes: list[Change]) -> str:
     worst = max((change.disruption for change in changes), default=Disruption.NONE)
-    return {Disruption.NONE: "none", Disruption.ROLLING: "none (rolling)", Disruption.RESTART: "restart", Disruption.REPLACE: "a short stop"}[worst]
+    return {
+        Disruption.NONE: "none",
+        Disruption.ROLLING: "none (rolling)",
+        Disruption.RESTART: "restart",
+        Disruption.REPLACE: "a short stop",
+    }[worst]

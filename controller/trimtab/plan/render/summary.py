@@ -23,7 +23,10 @@ def summary_line(changes: Sequence[Change]) -> str:
         (count(Verb.UPDATE, Disruption.NONE), "to update in place"),
         (count(Verb.UPDATE, Disruption.RESTART, Disruption.REPLACE, Disruption.ROLLING), "to update with a restart"),
         (count(Verb.REPLACE, Disruption.ROLLING), "to replace (rolling, no downtime)"),
-        (count(Verb.REPLACE, Disruption.REPLACE, Disruption.RESTART, Disruption.NONE), "to replace (with a short stop)"),
+        (
+            count(Verb.REPLACE, Disruption.REPLACE, Disruption.RESTART, Disruption.NONE),
+            "to replace (with a short stop)",
+        ),
         (count(Verb.DELETE), "to remove"),
     ]
     words = ", ".join(f"{number} {text}" for number, text in parts if number)

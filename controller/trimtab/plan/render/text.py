@@ -42,7 +42,9 @@ def plan_text(plan: Plan[StepT], header: PlanHeader, verdict: Verdict | None = N
     lines += change_lines(plan.changes)
     if plan.changes:
         lines.append("")
-    for diagnostic in sorted({*plan.diagnostics, *(verdict.diagnostics if verdict else ())}, key=lambda d: (d.origin, d.code, d.message)):
+    for diagnostic in sorted(
+        {*plan.diagnostics, *(verdict.diagnostics if verdict else ())}, key=lambda d: (d.origin, d.code, d.message)
+    ):
         if diagnostic.severity is not Severity.INFO:
             lines.append(str(diagnostic))
     lines.append(summary_line(plan.changes))
@@ -54,7 +56,11 @@ def plan_text(plan: Plan[StepT], header: PlanHeader, verdict: Verdict | None = N
 
 
 def _title(header: PlanHeader) -> str:
-    where = f"{header.ref}@{header.revision[:7]}" if header.ref and header.revision else header.revision[:7] or "working directory"
+    where = (
+        f"{header.ref}@{header.revision[:7]}"
+        if header.ref and header.revision
+        else header.revision[:7] or "working directory"
+    )
     subject = f' "{header.subject}"' if header.subject else ""
     facts = [header.author] if header.author else []
     if header.age_s is not None:

@@ -24,6 +24,8 @@ from trimtab.manifest.compose.command import split_command
         ('x "" y', ["x", "", "y"]),
         ("echo $(date +%s)", ["echo", "$(date +%s)"]),
         ("echo `id -u`", ["echo", "`id -u`"]),
+        ("echo `(id)`", ["echo", "`(id)`"]),
+        ("$(a `b`)", ["$(a `b`)"]),
         ("'a && b'", ["a && b"]),
         ("a\tb\nc", ["a", "b", "c"]),
     ],

@@ -19,7 +19,11 @@ def write_config(writer: SpecWriter, image: str, secret_key: bytes) -> None:
     environment = reader.mapping("environment")
     writer.put(
         "/Config/Env",
-        {name: guarded(name, str(environment[name]), secret_key) for name in sorted(environment) if environment[name] is not None},
+        {
+            name: guarded(name, str(environment[name]), secret_key)
+            for name in sorted(environment)
+            if environment[name] is not None
+        },
         "environment",
     )
     # An empty list is a statement (clear the image's), no value is none.
@@ -27,7 +31,11 @@ def write_config(writer: SpecWriter, image: str, secret_key: bytes) -> None:
         value = reader.get(attribute)
         if value is not None:
             writer.put(pointer, list(reader.texts(attribute)), attribute, keep_empty=True)
-    writer.put("/Config/Labels", {k: str(v) for k, v in user_labels({k: str(v) for k, v in reader.mapping("labels").items()}).items()}, "labels")
+    writer.put(
+        "/Config/Labels",
+        {k: str(v) for k, v in user_labels({k: str(v) for k, v in reader.mapping("labels").items()}).items()},
+        "labels",
+    )
     writer.put("/Config/User", reader.text("user"), "user")
     writer.put("/Config/WorkingDir", reader.text("working_dir"), "working_dir")
     writer.put("/Config/Hostname", reader.text("hostname"), "hostname")

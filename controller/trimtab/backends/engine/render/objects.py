@@ -39,7 +39,9 @@ def volume_resource(app: Application, name: str) -> Resource:
     return _resource(app, Kind.VOLUME, name, definition, _common(definition, Kind.VOLUME, "driver_opts", "DriverOpts"))
 
 
-def _common(definition: Mapping[str, object], kind: Kind, options_attribute: str, options_field: str) -> dict[str, object]:
+def _common(
+    definition: Mapping[str, object], kind: Kind, options_attribute: str, options_field: str
+) -> dict[str, object]:
     spec: dict[str, object] = {}
     driver = str(definition.get("driver") or "")
     if driver and driver not in {"default", DEFAULT_DRIVER[kind]}:
@@ -81,7 +83,13 @@ def _ipam(ipam: Mapping[str, object]) -> dict[str, object]:
     return {"IPAM": out} if out else {}
 
 
-_ATTRIBUTES = {"Driver": "driver", "Options": "driver_opts", "DriverOpts": "driver_opts", "Labels": "labels", "IPAM": "ipam"}
+_ATTRIBUTES = {
+    "Driver": "driver",
+    "Options": "driver_opts",
+    "DriverOpts": "driver_opts",
+    "Labels": "labels",
+    "IPAM": "ipam",
+}
 
 
 def _resource(

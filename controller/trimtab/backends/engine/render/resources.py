@@ -57,12 +57,18 @@ def _write_cpu(writer: SpecWriter) -> None:
     for field, attribute in (("CpuShares", "cpu_shares"), ("CpuQuota", "cpu_quota"), ("CpuPeriod", "cpu_period")):
         value = reader.text(attribute)
         if value:
-            number = round(float(value)) if value.replace(".", "", 1).lstrip("-").isdigit() else _microseconds(reader, attribute)
+            number = (
+                round(float(value))
+                if value.replace(".", "", 1).lstrip("-").isdigit()
+                else _microseconds(reader, attribute)
+            )
             writer.put(f"/HostConfig/{field}", number or None, attribute)
     for field, attribute in (("CpuRealtimePeriod", "cpu_rt_period"), ("CpuRealtimeRuntime", "cpu_rt_runtime")):
         value = reader.text(attribute)
         if value:
-            writer.put(f"/HostConfig/{field}", int(value) if value.isdigit() else _microseconds(reader, attribute), attribute)
+            writer.put(
+                f"/HostConfig/{field}", int(value) if value.isdigit() else _microseconds(reader, attribute), attribute
+            )
     writer.put("/HostConfig/CpusetCpus", reader.text("cpuset"), "cpuset")
 
 
@@ -122,7 +128,11 @@ def _write_devices(writer: SpecWriter) -> None:
     writer.put("/HostConfig/Devices", sorted(devices, key=lambda device: device["PathInContainer"]), "devices")
     writer.put("/HostConfig/DeviceCgroupRules", sorted(reader.texts("device_cgroup_rules")), "device_cgroup_rules")
     requests = [_device_request(item) for item in reader.items(*RESERVATIONS, "devices") if isinstance(item, Mapping)]
-    requests += [_device_request({**item, "capabilities": [*_listed(item, "capabilities"), "gpu"]}) for item in reader.items("gpus") if isinstance(item, Mapping)]
+    requests += [
+        _device_request({**item, "capabilities": [*_listed(item, "capabilities"), "gpu"]})
+        for item in reader.items("gpus")
+        if isinstance(item, Mapping)
+    ]
     writer.put("/HostConfig/DeviceRequests", requests, "gpus" if reader.items("gpus") else "deploy")
 
 

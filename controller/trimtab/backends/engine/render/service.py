@@ -59,7 +59,7 @@ def container_name(app: Application, service: str, replica: int) -> str:
     return str(fixed) if fixed else f"{app.key.project}-{service}-{replica}"
 
 
-def render_service(  # noqa: PLR0913 - one service, its image, and what all services share
+def render_service(
     app: Application, name: str, image: str, tree: Tree, secret_key: bytes, names: Names, *, built: bool
 ) -> RenderedService:
     """Every resource of one service but its image."""
@@ -79,7 +79,9 @@ def render_service(  # noqa: PLR0913 - one service, its image, and what all serv
     if content_name:
         key = ResourceKey(app.key, Kind.CONTENT, f"{name}-{content.digest}")
         spec = {"files": content.facts}
-        resources.append(Resource(key=key, name=content_name, spec=spec, digest=digest(spec), origins={"": base.reader.origin()}))
+        resources.append(
+            Resource(key=key, name=content_name, spec=spec, digest=digest(spec), origins={"": base.reader.origin()})
+        )
         needs.append(Need(key))
     traits = {**_traits(app, base.reader), "built": built}
     for replica in range(1, replica_count(app.compose.services[name]) + 1):
@@ -122,7 +124,11 @@ def _needs(app: Application, name: str, volumes: list[str]) -> list[Need]:
         if mode.startswith("service:")
     }
     followed |= {text.partition(":")[0] for text in reader.texts("volumes_from") if not text.startswith("container:")}
-    needs += [Need(container(service), Condition.STARTED, follows=True) for service in sorted(followed) if service in app.compose.services]
+    needs += [
+        Need(container(service), Condition.STARTED, follows=True)
+        for service in sorted(followed)
+        if service in app.compose.services
+    ]
     for service, options in sorted(reader.mapping("depends_on").items()):
         if service in app.compose.services and isinstance(options, Mapping):
             needs.append(

@@ -36,7 +36,9 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
     for moved in app.moved:
         message = f"moved ({moved.kind} {moved.from_name} to {moved.to_name}) is not carried out yet"
         hint = "keep the old name for now; nothing of this application is changed"
-        diagnostics.append(Diagnostic(severity=Severity.ERROR, code="TT2141", message=message, origin=app.origin, hint=hint))
+        diagnostics.append(
+            Diagnostic(severity=Severity.ERROR, code="TT2141", message=message, origin=app.origin, hint=hint)
+        )
     networks = [network_resource(app, name) for name in sorted(project.networks)]
     volumes = [volume_resource(app, name) for name in sorted(project.volumes)]
     names = Names(
@@ -49,7 +51,9 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         if choice is None:
             origin = project.origin("services", service) or app.origin
             message = f"service {service!r} has neither an image nor a build section"
-            diagnostics.append(Diagnostic(severity=Severity.ERROR, code="TT2140", message=message, origin=origin, hint="add one"))
+            diagnostics.append(
+                Diagnostic(severity=Severity.ERROR, code="TT2140", message=message, origin=origin, hint="add one")
+            )
             continue
         resources.append(_image(app, service, choice))
         if choice.build is not None:

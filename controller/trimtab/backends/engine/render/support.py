@@ -18,7 +18,11 @@ REFUSED: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("isolation",): ("TT2105", "isolation technologies exist on Windows only", "remove it"),
     ("cpu_count",): ("TT2106", "it exists on Windows only", "use cpus"),
     ("cpu_percent",): ("TT2107", "it exists on Windows only", "use cpus"),
-    ("deploy", "resources", "reservations", "generic_resources"): ("TT2108", "generic resources need Swarm", "use devices"),
+    ("deploy", "resources", "reservations", "generic_resources"): (
+        "TT2108",
+        "generic resources need Swarm",
+        "use devices",
+    ),
 }
 
 # Honest to ignore here, because they change nothing that runs; still said.
@@ -27,7 +31,10 @@ NOTED: dict[tuple[str, ...], tuple[str, str]] = {
     ("attach",): ("TT2121", "it is for the terminal of 'docker compose up' and has no effect on a deployment"),
     ("deploy", "placement"): ("TT2122", "there is one engine; placement needs Swarm"),
     ("deploy", "endpoint_mode"): ("TT2123", "endpoint modes need Swarm; services are reached by their network alias"),
-    ("deploy", "labels"): ("TT2124", "they label a Swarm service, which a plain engine does not have; use labels for containers"),
+    ("deploy", "labels"): (
+        "TT2124",
+        "they label a Swarm service, which a plain engine does not have; use labels for containers",
+    ),
     ("deploy", "resources", "reservations", "cpus"): ("TT2125", "a plain engine reserves no CPUs"),
     ("deploy", "restart_policy", "delay"): ("TT2126", "the engine chooses the delay between restarts itself"),
     ("deploy", "restart_policy", "window"): ("TT2127", "the engine has no window for restarts"),
