@@ -193,6 +193,7 @@ def test_defaults() -> None:
     assert service("secrets: [s]")[0]["secrets"] == [{"source": "s", "target": "/run/secrets/s"}]
     assert service("build: {secrets: [s]}")[0]["build"]["secrets"] == [{"source": "s"}]  # type: ignore[index]
     assert service("gpus: [{driver: d}]")[0]["gpus"] == [{"driver": "d", "count": -1}]
+    assert service("gpus: [{device_ids: [a]}]")[0]["gpus"] == [{"device_ids": ["a"]}]
     assert service("gpus: all")[0]["gpus"] == [{"count": -1}]
     assert service("env_file: a.env")[0]["env_file"] == [{"path": "a.env", "required": True}]
     assert service("deploy: {}")[0]["deploy"] == {"resources": {}, "placement": {}}
