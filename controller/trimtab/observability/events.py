@@ -10,6 +10,7 @@ from dataclasses import replace
 import structlog
 
 from trimtab.model.events import Event, EventType
+from trimtab.observability.derive import count_event
 from trimtab.observability.redaction import Redactor
 from trimtab.ports import EventLog, Meter
 
@@ -92,7 +93,7 @@ class EventFanOut:
             _log.error("an event could not be stored", reason=event.reason, exc_info=error)
             self._meter.count("internal_errors_total")
             number = 0
-        self._meter.count("events_total", reason=safe.reason, type=safe.type.value)
+        count_event(self._meter, safe)
         for subscription in self._subscriptions:
             self._pass_on(subscription, number, safe)
 

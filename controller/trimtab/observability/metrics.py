@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from trimtab.observability.catalog import METRICS, Metric, MetricKind
+from trimtab.observability.catalog import METRICS, STEP_METRICS, Metric, MetricKind
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -58,6 +58,8 @@ class Metrics:
         """Add one value to a histogram."""
         if (series := self._series(name, MetricKind.HISTOGRAM, labels)) is not None:
             series.observe(value)
+        if name == "step_seconds" and (also := STEP_METRICS.get(labels.get("step", ""))) is not None:
+            self.observe(also, value, result=labels.get("status", ""))
 
     def forget(self, name: str, /, **current: str) -> None:
         """Remove the present label set of ``app_info`` and its like: the application is gone."""

@@ -8,15 +8,14 @@ difference are woken.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
-
-import structlog
+from typing import Protocol, TypeVar
 
 from trimtab.errors import TransientError, TrimtabError
 from trimtab.model.events import EngineEvent, Event, EventType
 from trimtab.model.keys import AppKey
 from trimtab.model.trigger import Trigger, TriggerKind
-from trimtab.ports import Clock, EventSink, Source
+from trimtab.ports import Clock, EventSink, Meter, Source
+from trimtab.runtime.meter import NoMeter
 
 # CONTRACT §6. A local repository is watched; looking at it as well costs next to nothing and forgives a lost signal.
 POLL_S = 30.0
@@ -24,7 +23,7 @@ RESYNC_S = 300.0
 # A remote that does not answer is asked less and less often, down to this.
 POLL_MAX_S = 300.0
 
-_log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class Notify(Protocol):
@@ -51,6 +50,7 @@ class RepositoryTrigger:
         sink: EventSink,
         *,
         interval_s: float = POLL_S,
+        meter: Meter | None = None,
     ) -> None:
         self._source = source
         self._refresh = refresh
@@ -58,6 +58,7 @@ class RepositoryTrigger:
         self._clock = clock
         self._sink = sink
         self._interval_s = interval_s
+        self._meter = meter or NoMeter()
         self._revision: str | None = None
         self._trouble = ""
         self._failures = 0
@@ -66,8 +67,8 @@ class RepositoryTrigger:
     def look(self) -> float | None:
         """Ask once; the seconds until the next time when that is not the usual interval."""
         try:
-            revision = self._source.poll()
-            affected = () if revision == self._revision else sorted(self._refresh())
+            revision = self._measured("ls-remote", self._source.poll)
+            affected = () if revision == self._revision else sorted(self._measured("fetch", self._refresh))
         except TrimtabError as error:
             return self._failed(error)
         self._revision = revision
@@ -77,6 +78,18 @@ class RepositoryTrigger:
             trigger = Trigger(kind=TriggerKind.COMMIT, at=self._clock.now(), detail=detail, revision=revision)
             self._notify(key, trigger)
         return None
+
+    def _measured(self, request_type: str, work: Callable[[], T]) -> T:
+        repo, began_s = self._source.url, self._clock.monotonic_s()
+        self._meter.count("git_request_total", repo=repo, request_type=request_type)
+        try:
+            return work()
+        except TrimtabError:
+            self._meter.count("git_fetch_fail_total", repo=repo)
+            raise
+        finally:
+            took_s = self._clock.monotonic_s() - began_s
+            self._meter.observe("git_request_duration_seconds", took_s, repo=repo, request_type=request_type)
 
     def _failed(self, error: TrimtabError) -> float | None:
         self._failures += 1

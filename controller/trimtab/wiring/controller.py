@@ -169,7 +169,7 @@ class Controller:
             changed = self.catalog.refresh(repository, known=self.store.applied.apps())
             self._read_once.add(repository.id)
             self._watch_elsewhere(repository)
-            for key in self.catalog.keys():
+            for key in sorted(self.catalog.keys()):
                 # The commit makes no difference to these, but their status names the revision.
                 if key not in changed and self.catalog.owner(key) is repository:
                     self.loop.notify(
@@ -178,7 +178,13 @@ class Controller:
             return changed
 
         trigger = RepositoryTrigger(
-            repository.source, refresh, self.loop.notify, self.clock, self.sink, interval_s=self.config.poll_interval_s
+            repository.source,
+            refresh,
+            self.loop.notify,
+            self.clock,
+            self.sink,
+            interval_s=self.config.poll_interval_s,
+            meter=self.metrics,
         )
 
         def look() -> float | None:
@@ -194,7 +200,7 @@ class Controller:
         self._watches[repository.source] = repository.source.watch(job.hurry)
 
     def _look_again(self, repository: Repository) -> None:
-        for key in self.catalog.keys():
+        for key in sorted(self.catalog.keys()):
             if self.catalog.owner(key) is repository:
                 trigger = Trigger(
                     kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="its repository cannot be read"
@@ -208,7 +214,7 @@ class Controller:
                 continue
             trigger = RepositoryTrigger(
                 source, partial(self._reread, repository), self.loop.notify, self.clock, self.sink,
-                interval_s=self.config.poll_interval_s,
+                interval_s=self.config.poll_interval_s, meter=self.metrics,
             )  # fmt: skip
             job = self.scheduler.every(f"poll {source.url}", self.config.poll_interval_s, trigger.look)
             self._watches[source] = source.watch(job.hurry)

@@ -141,6 +141,27 @@ def test_an_event_is_stored_counted_and_streamed_without_secrets() -> None:
     assert sample(metrics, "trimtab_events_total", reason="Synced", type="Warning") == 1
 
 
+def test_drift_and_the_state_of_the_store_are_counted_from_their_events() -> None:
+    metrics = Metrics()
+    sink = EventFanOut(Log(), metrics)
+    drift = {"kind": "container", "reason": "drift", "fields": {"mem_limit": [1, 2], "restart": ["no", "always"]}}
+    gone = {"kind": "network", "reason": "missing", "fields": {}}
+    for fields in (drift, drift, gone):
+        sink.emit(Event(at=NOW, reason="DriftDetected", message="m", fields=fields))
+    assert sample(metrics, "trimtab_drift_total", kind="container", field="mem_limit") == 2
+    assert sample(metrics, "trimtab_drift_total", kind="network", field="missing") == 1
+    sink.emit(Event(at=NOW, reason="StoreDegraded", message="full"))
+    assert sample(metrics, "trimtab_store_degraded") == 1
+    sink.emit(Event(at=NOW, reason="StoreRecovered", message="back"))
+    assert sample(metrics, "trimtab_store_degraded") == 0
+
+
+def test_a_build_is_measured_under_its_own_name_as_well() -> None:
+    metrics = Metrics()
+    metrics.observe("step_seconds", 7, step="BuildImage", status="succeeded")
+    assert sample(metrics, "trimtab_build_seconds_sum", result="succeeded") == 7
+
+
 def test_a_slow_reader_loses_the_oldest_and_is_told() -> None:
     metrics = Metrics()
     sink = EventFanOut(Log(), metrics)
