@@ -1,4 +1,4 @@
-"""What an operator can set: trimtab.yaml, TRIMTAB_* variables, options; later ones win. Secrets are read from files, never given."""
+"""What an operator can set: trimtab.yaml, TRIMTAB_* variables, options; later ones win. Secrets come from files."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ def history(
     say(f"{'ID':<5} {'WHEN (UTC)':<17} {'REVISION':<9} {'RESULT':<12} {'TRIGGER':<11} {'AUTHOR':<20} SUBJECT")
     for r in releases:
         say(
-            f"{r.id:<5} {r.started_at:%Y-%m-%d %H:%M}  {r.revision[:7] or '-':<9} {r.phase.value:<12} {r.trigger:<11} {r.author[:20]:<20} {r.subject}".rstrip()
+            f"{r.id:<5} {r.started_at:%Y-%m-%d %H:%M}  {r.revision[:7] or '-':<9} {r.phase.value:<12} "
+            f"{r.trigger:<11} {r.author[:20]:<20} {r.subject}".rstrip()
         )
         if r.message:
             say(f"      {r.message.splitlines()[0]}")

@@ -1,4 +1,4 @@
-"""How a sync looks while it runs: on a terminal the steps under way with their last log line, elsewhere one line a step."""
+"""How a sync looks while it runs: on a terminal what is under way with its log, elsewhere one line a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``sync``, ``suspend``, ``resume``, ``terminate``, ``approve``: a row that the controller finds, performs and answers."""
+"""``sync``, ``suspend``, ``resume``, ``terminate``, ``approve``: a row that the controller finds and answers."""
 
 from __future__ import annotations
 

@@ -144,4 +144,6 @@ def _summary(errors: int, good: int, bad: int) -> str:
     if not errors:
         return f"{total} application{'' if total == 1 else 's'}, no errors."
     fine = f"; the other {good} {'is' if good == 1 else 'are'} fine" if good else ""
-    return f"{errors} error{'' if errors == 1 else 's'} in {bad} of {total} application{'' if total == 1 else 's'}{fine}."
+    return (
+        f"{errors} error{'' if errors == 1 else 's'} in {bad} of {total} application{'' if total == 1 else 's'}{fine}."
+    )

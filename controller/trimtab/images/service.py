@@ -1,4 +1,4 @@
-"""Builds and pulls as the engine driver asks for them: a builder a thread, two builds at once, provenance on each image."""
+"""Builds and pulls as the engine driver asks for them: a builder a thread, two builds at once, provenance."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _names_taken(changes: tuple[Change, ...]) -> list[Diagnostic]:
             code="TT3010",
             message=f"{change.key.kind} {change.name} cannot be created: {change.detail}",
             origin=change.origin or Origin(str(change.key)),
-            hint=f"rename or remove the other {change.key.kind}, choose another name, or declare it 'external: true' to use it as it is",
+            hint=f"rename or remove the other {change.key.kind}, or declare it 'external: true' to use it as it is",
         )
         for change in changes
         if change.reason is Reason.NAME_TAKEN
@@ -123,11 +123,12 @@ def _mass_prune(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagno
     have = sum(1 for key in inputs.observed.live if key.kind in {Kind.CONTAINER, Kind.NETWORK})
     if len(removed) <= PRUNE_COUNT or len(removed) <= have * PRUNE_SHARE:
         return []
+    names = ", ".join(c.name for c in removed)
     return [
         Diagnostic(
             severity=Severity.ERROR,
             code="TT3202",
-            message=f"this would remove {len(removed)} of {have} objects of {inputs.desired.app}: {', '.join(c.name for c in removed)}",
+            message=f"this would remove {len(removed)} of {have} objects of {inputs.desired.app}: {names}",
             origin=_place(inputs),
             hint=f"if that is meant, approve this plan: trimtab approve {inputs.plan_id[:12]}",
         )

@@ -137,7 +137,7 @@ def seconds_to_settle(desired: DesiredState, observed: ObservedState, now: datet
 
 
 def beyond_hope(desired: DesiredState, observed: ObservedState, changes: tuple[Change, ...], now: datetime) -> str:
-    """Why a release cannot become healthy by waiting: something ended for good and nothing will start it; "" if it can."""
+    """Why waiting cannot make a release healthy: something ended for good and nothing will start it; "" if it can."""
     acting: Mapping[ResourceKey, Change] = {change.key: change for change in changes if change.acts}
     for want in desired.of_kind(Kind.CONTAINER):
         for live in observed.live.get(want.key, ()):

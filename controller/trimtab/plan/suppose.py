@@ -1,4 +1,4 @@
-"""An engine on which a desired state has been carried out to the letter: for comparing two revisions without one. Pure."""
+"""An engine on which a desired state was carried out to the letter, for comparing revisions without one. Pure."""
 
 from __future__ import annotations
 

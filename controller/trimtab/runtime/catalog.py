@@ -122,7 +122,7 @@ class Catalog:
     def restore(
         self, repository: Repository, trouble: TrimtabError, *, known: Sequence[AppKey] = ()
     ) -> frozenset[AppKey]:
-        """At start, when the repository cannot be read: the commit that was followed last, so that it is held and healed."""
+        """At start, when the repository cannot be read: the commit that was followed last, to be held and healed."""
         repository.trouble = trouble
         snapshot = repository.source.last_followed() if repository.snapshot is None else None
         return frozenset() if snapshot is None else self._read(repository, snapshot, known)

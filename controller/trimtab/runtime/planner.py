@@ -117,10 +117,11 @@ class Planner(Generic[StepT]):
             last is not None
             and last[:3] == (desired.digest, observed.digest, prune)
             and last[3].application is application
+            and last[3].desired.revision == desired.revision
+            and not last[3].verdict.waits_for
         ):
-            if last[3].desired.revision == desired.revision and not self._waits_for_approval(last[3]):
-                # The same plan; but health and times move without changing it.
-                return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
+            # The same plan; but health and times move without changing it.
+            return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
         objects = self._applied.objects(key)
         options = DiffOptions(
             prune=prune,
@@ -141,7 +142,3 @@ class Planner(Generic[StepT]):
         with self._lock:
             self._looks[key] = (desired.digest, observed.digest, prune, look)
         return look
-
-    @staticmethod
-    def _waits_for_approval(look: Look[StepT]) -> bool:
-        return bool(look.verdict.waits_for)

@@ -3,8 +3,8 @@
 Level-based: a trigger says that something may have changed, never what to do. Every pass reads everything again
 and may be repeated or cut off at any line.
 
-Three facts decide (DESIGN §4.4). *Desired* is what Git says. A desired state that failed is remembered by its digest and
-not tried again until it changes or a person asks; meanwhile the last *healthy* revision is desired in its place
+Three facts decide. *Desired* is what Git says. A desired state that failed is remembered by its digest and not
+tried again until it changes or a person asks; meanwhile the last *healthy* revision is desired in its place
 (``rollbackOnFailure``), which is an ordinary pass on an older revision.
 """
 
@@ -129,7 +129,7 @@ class Reconciler(Generic[StepT]):
             state = replace(state, desired_revision=view.revision)
         else:
             state = replace(state, desired_revision=view.revision, desired_digest=desired.digest)
-        held = target.report_only or self._held(look, app, state, trigger, requested=requested)
+        held = target.report_only or self._held(look, app, state, requested=requested)
         if not look.plan.empty and not held:
             return self._carry_out(look, view, state, trigger, cancelled, target)
         return self._rest(look, view, state, target, held)
@@ -180,9 +180,7 @@ class Reconciler(Generic[StepT]):
 
     # -- whether to act ------------------------------------------------------------------------------------------
 
-    def _held(
-        self, look: Look[StepT], app: Application | None, state: AppliedState, trigger: Trigger, *, requested: bool
-    ) -> str:
+    def _held(self, look: Look[StepT], app: Application | None, state: AppliedState, *, requested: bool) -> str:
         """Why nothing is done about a difference now; "" to go on."""
         now = self._clock.now()
         suspension = self._store.holds.suspension(look.plan.app)

@@ -1,4 +1,4 @@
-"""What the world is told of a pass: the status of the application, and an event when something changed. No decisions."""
+"""What the world is told of a pass: the application's status, and an event when something changed. No decisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease
-from trimtab.model.change import Reason, Verb
+from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import AppKey
@@ -178,45 +178,10 @@ class Reporter:
     ) -> bool:
         """A pass that changed nothing; whether the application has just become healthy."""
         before = self._store.statuses.get(view.key)
-        health, message = judge.overall_health(lines)
-        sync = judge.overall_sync(lines)
-        base = self._base(view, state, before)
-        phase = before.phase if before is not None and before.phase is not Phase.RUNNING else Phase.SUCCEEDED
-        reason, warning = "", False
-        suspended = held if held.startswith("suspended") else ""
-        if view.problems:
-            sync, message, phase = SyncStatus.UNKNOWN, _first(view.problems), Phase.ERROR
-            reason, warning = "ManifestInvalid", True
-        elif substitute:
-            sync = SyncStatus.OUT_OF_SYNC
-            keeps = f"the previous release {_short(look.desired.revision)} keeps serving"
-            message = f"{substitute}; {keeps}" if _is_failure(substitute) else substitute
-            if substitute.startswith(UNHEALTHY_CODE):
-                health = HealthStatus.DEGRADED
-        elif suspended:
-            health, message = HealthStatus.SUSPENDED, suspended
-            reason = "Suspended"
-        elif held:
-            message = held
-            if held.startswith(UNHEALTHY_CODE):
-                health = HealthStatus.DEGRADED
-            reason, warning = "Held", True
-        elif trouble is not None:
-            # What runs is as it was last read; whether that is what Git says now, nobody knows.
-            sync, message = SyncStatus.UNKNOWN, message or f"{trouble}; {_short(look.desired.revision)} is held"
-        elif look.plan.empty:
-            phase = Phase.SUCCEEDED
-        notes = [
-            c
-            for c in look.plan.changes
-            if c.verb is Verb.KEEP and c.reason in {Reason.PROTECTED, Reason.IMMUTABLE_DATA}
-        ]
-        if notes and not message:
-            message = "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in notes)
-        after = replace(
-            base, sync=sync, health=health, message=message, phase=phase, resources=lines, suspended=suspended
-        )
-        self._put(after, reason=reason, warning=warning)
+        base = replace(self._base(view, state, before), resources=lines)
+        after, reason = _standing(base, look, view, held=held, substitute=substitute, trouble=trouble)
+        self._put(after, reason=reason, warning=reason in {"ManifestInvalid", "Held"})
+        health, message = after.health, after.message
         was = before.health if before is not None else None
         became_healthy = health is HealthStatus.HEALTHY and was is not HealthStatus.HEALTHY
         if became_healthy:
@@ -287,6 +252,51 @@ class Reporter:
                 fields=fields or {},
             )
         )
+
+
+def _standing(
+    base: AppStatus,
+    look: Look[StepT],
+    view: View,
+    *,
+    held: str,
+    substitute: str,
+    trouble: TrimtabError | None,
+) -> tuple[AppStatus, str]:
+    """Where an application stands after a pass that changed nothing, and the reason of the event that says so."""
+    health, message = judge.overall_health(base.resources)
+    running_before = base.phase is Phase.RUNNING or base.phase is None
+    now = replace(
+        base,
+        sync=judge.overall_sync(base.resources),
+        health=health,
+        message=message or _notes(look.plan.changes),
+        phase=Phase.SUCCEEDED if running_before or look.plan.empty else base.phase,
+    )
+    if view.problems:
+        problems = _first(view.problems)
+        return replace(now, sync=SyncStatus.UNKNOWN, message=problems, phase=Phase.ERROR), "ManifestInvalid"
+    if substitute:
+        keeps = f"{substitute}; the previous release {_short(look.desired.revision)} keeps serving"
+        health = HealthStatus.DEGRADED if substitute.startswith(UNHEALTHY_CODE) else health
+        said = keeps if _is_failure(substitute) else substitute
+        phase = Phase.FAILED if _is_failure(substitute) else now.phase
+        return replace(now, sync=SyncStatus.OUT_OF_SYNC, health=health, message=said, phase=phase), ""
+    if held.startswith("suspended"):
+        return replace(now, health=HealthStatus.SUSPENDED, message=held, suspended=held), "Suspended"
+    if held:
+        health = HealthStatus.DEGRADED if held.startswith(UNHEALTHY_CODE) else health
+        return replace(now, health=health, message=held, phase=base.phase), "Held"
+    if trouble is not None:
+        # What runs is as it was last read; whether that is what Git says now, nobody knows.
+        said = message or f"{trouble}; {_short(look.desired.revision)} is held"
+        return replace(now, sync=SyncStatus.UNKNOWN, message=said), ""
+    return now, ""
+
+
+def _notes(changes: tuple[Change, ...]) -> str:
+    noted = {Reason.PROTECTED, Reason.IMMUTABLE_DATA}
+    return "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in changes if c.verb is Verb.KEEP and c.reason in noted)
 
 
 def _fresh(status: AppStatus, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""A directory as it is on disk as a Source: what ``trimtab plan PATH`` and ``apply PATH`` read, uncommitted edits included."""
+"""A directory as it is on disk as a Source: what ``plan PATH`` and ``apply PATH`` read, uncommitted edits included."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def open_store(config: Config, *, strict: bool = False) -> SqliteStore:
 def open_engine(
     config: Config, *, keep_key: bool, on_call: Callable[[str, str, float, int], None] | None = None
 ) -> Engine:
-    """The engine of ``config``. With ``keep_key`` a new installation's key is made and kept; without, nothing is changed.
+    """The engine of ``config``. With ``keep_key`` a new installation's key is made and kept, else nothing is changed.
 
     Raises:
         BackendUnavailable, UnsupportedByBackend, ConfigError.

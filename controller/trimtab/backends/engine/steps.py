@@ -86,7 +86,7 @@ class RemoveContent:
 class CreateContainer:
     """Create (not start) a container and attach every network. Outputs "id".
 
-    ``spec`` is a container Resource's spec (Config, HostConfig, Mounts, Networks; Secrets inside), ``labels`` all labels.
+    ``spec`` is a container Resource's spec, with its Secrets; ``labels`` are all labels.
     An existing container of that name with the same labels is success.
     """
 
@@ -115,7 +115,7 @@ class UnpauseContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopContainer:
-    """Stop it (``pre_stop`` hooks first); stopped or gone is success. ``grace_s`` None: the engine's or the container's own."""
+    """Stop it (``pre_stop`` hooks first); stopped or gone is success. ``grace_s`` None: the container's own."""
 
     container: ContainerRef
     name: str
@@ -151,7 +151,7 @@ class RenameContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContainer:
-    """Change resources or restart policy in place (``POST /containers/{id}/update``); ``host_config`` holds just these fields."""
+    """Change resources or restart policy in place (``/containers/{id}/update``); ``host_config`` holds just these."""
 
     container: ContainerRef
     name: str
@@ -197,7 +197,7 @@ class AwaitRunning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitHealthy:
-    """Health check says healthy. Unhealthy, an exit or the deadline fails with the probe's output and last log lines."""
+    """Health check says healthy. Unhealthy, an exit or the deadline fails, with the probe's output and last log."""
 
     container: ContainerRef
     name: str
@@ -222,7 +222,7 @@ class DiscardContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreContainer:
-    """Undo of a stop-first replacement: discard ``replacement``, give the old one its name and networks back, start it."""
+    """Undo of a stop-first replacement: discard ``replacement``, start the old one under its name again."""
 
     container: Existing
     name: str

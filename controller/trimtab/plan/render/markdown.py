@@ -28,14 +28,11 @@ def plan_markdown(plan: Plan[StepT], header: PlanHeader, verdict: Verdict | None
         "",
         "| + | ~ | ± | - | Downtime | Data loss |",
         "|---|---|---|---|---|---|",
-        f"| {_count(acting, Verb.CREATE)} | {_count(acting, Verb.UPDATE)} | {_count(acting, Verb.REPLACE)} | {_count(acting, Verb.DELETE)} "
-        f"| {_downtime(acting)} | {sum(1 for c in acting if c.loses_data)} |",
+        _row(acting),
         "",
     ]
-    for diagnostic in (*plan.diagnostics, *(verdict.diagnostics if verdict else ())):
-        lines.append(
-            f"> [!{'CAUTION' if diagnostic.severity.value == 'error' else 'NOTE'}]\n> {escape(str(diagnostic))}\n"
-        )
+    told = (*plan.diagnostics, *(verdict.diagnostics if verdict else ()))
+    lines.extend(f"> [!{'CAUTION' if d.severity.value == 'error' else 'NOTE'}]\n> {escape(str(d))}\n" for d in told)
     if plan.changes:
         body = "\n".join(change_lines(plan.changes))
         fence = "`" * (max((len(run) for run in re.findall(r"`+", body)), default=2) + 1)
@@ -54,6 +51,12 @@ def escape(text: str) -> str:
 
 def _code(text: str) -> str:
     return text.replace("`", "'")
+
+
+def _row(acting: list[Change]) -> str:
+    counts = [str(_count(acting, verb)) for verb in (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE)]
+    losses = str(sum(1 for change in acting if change.loses_data))
+    return f"| {' | '.join([*counts, _downtime(acting), losses])} |"
 
 
 def _count(changes: list[Change], verb: Verb) -> int:

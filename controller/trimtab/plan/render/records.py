@@ -1,4 +1,4 @@
-"""Statuses, releases and events as JSON-like data, in Argo CD's words; what the command line and the HTTP API show. Pure."""
+"""Statuses, releases and events as JSON-like data, in Argo CD's words: what commands and the HTTP API show. Pure."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from trimtab.model.change import Change, Disruption, Verb
 
 
 def summary_line(changes: Sequence[Change]) -> str:
-    """``Plan: 1 to build, 2 to create; no data loss.``"""
+    """Such as: Plan: 1 to build, 2 to create; no data loss."""
     acting = [change for change in changes if change.acts]
     if not acting:
         return "Plan: nothing to do."

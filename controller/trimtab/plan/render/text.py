@@ -77,18 +77,14 @@ def _title(header: PlanHeader) -> str:
 def change_lines(changes: Sequence[Change]) -> list[str]:
     """One line a change, and one a field below it."""
     shown = sorted(changes, key=lambda change: (_ORDER_OF_VERBS.index(change.verb), change.key))
-    width = max((len(_display_name(change)) for change in shown), default=0)
+    width = max((len(change.name) for change in shown), default=0)
     lines = []
     for change in shown:
-        line = f"  {SYMBOLS[change.verb]} {change.verb.value:<8} {change.key.kind.value:<10} {_display_name(change):<{width}}  {_why(change)}"
-        lines.append(line.rstrip())
+        verb, kind = f"{SYMBOLS[change.verb]} {change.verb.value:<8}", f"{change.key.kind.value:<10}"
+        lines.append(f"  {verb} {kind} {change.name:<{width}}  {_why(change)}".rstrip())
         if change.verb in {Verb.UPDATE, Verb.REPLACE, Verb.KEEP}:
             lines += [_field(field) for field in change.fields]
     return lines
-
-
-def _display_name(change: Change) -> str:
-    return change.name
 
 
 def _why(change: Change) -> str:

@@ -113,7 +113,7 @@ class MountWriter:
             self.writer.note(
                 Severity.ERROR,
                 "TT2111",
-                f"service {self.reader.name!r}: selinux relabelling of a bind mount needs the short syntax of the engine, which is not used here",
+                f"service {self.reader.name!r}: selinux relabelling of a bind mount is not carried out",
                 "volumes",
                 index,
                 hint="label the directory on the host instead",
@@ -149,14 +149,14 @@ class MountWriter:
                 f"service {self.reader.name!r} mounts {source}, which is not in the repository",
                 "volumes",
                 index,
-                hint="commit the file, or use a named volume for data, or an absolute path for a directory of the engine's host",
+                hint="commit it; or use a named volume for data, or an absolute path for the engine's host",
             )
             return
         if not read_only:
             self.writer.note(
                 Severity.WARNING,
                 "TT2114",
-                f"{source} is mounted read-only in service {self.reader.name!r}: files of the repository cannot be written to",
+                f"{source} is mounted read-only in service {self.reader.name!r}: it is a file of the repository",
                 "volumes",
                 index,
                 hint="add ':ro' to say so, or use a named volume for data",

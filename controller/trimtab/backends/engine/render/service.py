@@ -161,7 +161,7 @@ def _traits(app: Application, reader: ServiceReader) -> Mapping[str, object]:
         "post_start": tuple(item for item in reader.items("post_start") if isinstance(item, Mapping)),
         "order": reader.text("deploy", "update_config", "order"),
         "job": completes or reader.text("deploy", "mode").endswith("-job"),
-        # Something that listens or is probed is meant to stay; without either, an exit with 0 may be the end of its work.
+        # What listens or is probed is meant to stay; without either, an exit with 0 may be the end of its work.
         "server": checked or bool(published(reader)) or bool(reader.texts("expose")),
         "checked": checked,
         "settle_s": SETTLE_S,

@@ -88,7 +88,7 @@ class SpecWriter:
         self.diagnostics: list[Diagnostic] = []
 
     def put(self, pointer: str, value: object, *attribute: str | int, keep_empty: bool = False) -> None:
-        """Write ``value`` at a JSON pointer of the spec, said by ``attribute`` of the service; empty ones are left out."""
+        """Write ``value`` at a JSON pointer of the spec, said by ``attribute`` of the service; empty is left out."""
         if not keep_empty and any(value is e or (type(value) is type(e) and value == e) for e in EMPTY):
             return
         *parents, last = [unescape(token) for token in pointer.lstrip("/").split("/")]
