@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class ResourceKey:
-    """One object of one application; ``name`` is the manifest's for it, ``replica`` counts a service's containers from 1."""
+    """One object of one application; ``name`` is the manifest's, ``replica`` counts a service's containers from 1."""
 
     app: AppKey
     kind: Kind

@@ -73,7 +73,9 @@ def _health(want: Resource | None, lives: tuple[Live, ...], now: datetime) -> tu
     return container_health(want, in_service[0], now)
 
 
-def container_health(want: Resource, live: Live, now: datetime) -> tuple[HealthStatus, str]:
+def container_health(  # noqa: PLR0911 - one line a state
+    want: Resource, live: Live, now: datetime
+) -> tuple[HealthStatus, str]:
     """How one container is, and why if not well."""
     running = live.running
     match running.status:

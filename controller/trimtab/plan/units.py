@@ -8,7 +8,7 @@ _BINARY = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10
 _NS = (("h", 3600 * 10**9), ("m", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3))
 
 
-def human(value: object, unit: str = "") -> str:
+def human(value: object, unit: str = "") -> str:  # noqa: PLR0911 - one line a kind of value
     """A field's value for a reader; None is "(not set)"."""
     if value is None:
         return "(not set)"

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from trimtab.errors import TransientError, UnhealthyRelease, UserError
 from trimtab.model.application import Application
-from trimtab.model.change import Reason, Verb
+from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
 from trimtab.model.records import AppliedState, RequestVerb
@@ -51,10 +51,23 @@ class _Target:
     report_only: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass(Generic[StepT]):
+    """What one pass has found out before it acts or rests."""
+
+    look: Look[StepT]
+    view: View
+    state: AppliedState
+    target: _Target
+    trigger: Trigger
+    cancelled: threading.Event
+    requested: bool
+
+
 class Reconciler(Generic[StepT]):
     """Passes over applications; ``healthy_changed`` is told when one becomes healthy, for those that wait for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - one of each thing a pass needs
         self,
         catalog: Catalog,
         planner: Planner[StepT],
@@ -129,10 +142,13 @@ class Reconciler(Generic[StepT]):
             state = replace(state, desired_revision=view.revision)
         else:
             state = replace(state, desired_revision=view.revision, desired_digest=desired.digest)
-        held = target.report_only or self._held(look, app, state, requested=requested)
+        current = _Pass(
+            look=look, view=view, state=state, target=target, trigger=trigger, cancelled=cancelled, requested=requested
+        )
+        held = target.report_only or self._held(current)
         if not look.plan.empty and not held:
-            return self._carry_out(look, view, state, trigger, cancelled, target)
-        return self._rest(look, view, state, target, held)
+            return self._carry_out(current)
+        return self._rest(current, held)
 
     # -- which revision ------------------------------------------------------------------------------------------
 
@@ -180,8 +196,9 @@ class Reconciler(Generic[StepT]):
 
     # -- whether to act ------------------------------------------------------------------------------------------
 
-    def _held(self, look: Look[StepT], app: Application | None, state: AppliedState, *, requested: bool) -> str:
+    def _held(self, current: _Pass[StepT]) -> str:
         """Why nothing is done about a difference now; "" to go on."""
+        look, app, requested = current.look, current.target.application, current.requested
         now = self._clock.now()
         suspension = self._store.holds.suspension(look.plan.app)
         if suspension is not None and suspension.holds(now):
@@ -194,7 +211,7 @@ class Reconciler(Generic[StepT]):
             return ""
         if not app.sync_policy.automated:
             return "automated sync is off; 'trimtab sync' applies it"
-        drift_only = state.applied_digest == look.desired.digest
+        drift_only = current.state.applied_digest == look.desired.digest
         if drift_only and not app.sync_policy.self_heal:
             return "selfHeal is off; 'trimtab sync' repairs it"
         if not drift_only:
@@ -212,33 +229,25 @@ class Reconciler(Generic[StepT]):
 
     # -- acting --------------------------------------------------------------------------------------------------
 
-    def _carry_out(
-        self,
-        look: Look[StepT],
-        view: View,
-        state: AppliedState,
-        trigger: Trigger,
-        cancelled: threading.Event,
-        target: _Target,
-    ) -> Next:
+    def _carry_out(self, current: _Pass[StepT]) -> Next:
+        look, view, state, trigger, target = current.look, current.view, current.state, current.trigger, current.target
         acting = tuple(change for change in look.plan.changes if change.acts)
         drift = tuple(change for change in acting if change.reason in DRIFT)
         if drift and state.applied_digest == look.desired.digest:
-            wait_s = 0.0
-            if not self._command and trigger.kind is not TriggerKind.REQUEST and len(drift) == len(acting):
-                wait_s = min(self._heal.wait_s(change.key, look.desired.digest) for change in drift)
+            wait_s = self._patience_s(current, drift) if len(drift) == len(acting) else 0.0
             if wait_s > 0:
+                self._rest(current, f"put right before and changed again; the next repair is in {wait_s:.0f} s")
                 return Requeue(wait_s)
             self._carrier.report_drift(look, drift)
             for change in drift:
                 self._heal.repaired(change.key, look.desired.digest)
         known = None if self._command or trigger.kind is TriggerKind.REQUEST else self._carrier.known_to_fail(look)
         if known is not None:
-            return self._failed(look, view, state, Carried(outcomes=(), release=0, error=known), target)
+            return self._failed(current, Carried(outcomes=(), release=0, error=known))
         self._reporter.begins(look, view, state, target.substitute)
         timeout_s = look.application.timeout_s if look.application is not None else None
         carried = self._carrier.carry_out(
-            look, cancelled=cancelled, trigger=trigger.kind.value, timeout_s=timeout_s, watcher=self._watcher
+            look, cancelled=current.cancelled, trigger=trigger.kind.value, timeout_s=timeout_s, watcher=self._watcher
         )
         if carried.done:
             now = self._clock.now()
@@ -254,14 +263,20 @@ class Reconciler(Generic[StepT]):
                 self._reporter.gone(view.key)
                 return Stalled("removed from Git and from the engine")
             return Requeue(0.0)
-        return self._failed(look, view, state, carried, target)
+        return self._failed(current, carried)
 
-    def _failed(self, look: Look[StepT], view: View, state: AppliedState, carried: Carried, target: _Target) -> Next:
+    def _patience_s(self, current: _Pass[StepT], drift: tuple[Change, ...]) -> float:
+        if self._command or current.trigger.kind is TriggerKind.REQUEST:
+            return 0.0
+        return min(self._heal.wait_s(change.key, current.look.desired.digest) for change in drift)
+
+    def _failed(self, current: _Pass[StepT], carried: Carried) -> Next:
+        look, view, state = current.look, current.view, current.state
         if carried.cancelled or carried.error is None:
             self._reporter.interrupted(look, view, state)
             return Requeue(0.0)
         error = carried.error
-        if isinstance(error, UserError) and not target.substitute:
+        if isinstance(error, UserError) and not current.target.substitute:
             state = replace(
                 state,
                 failed_revision=look.desired.revision,
@@ -277,7 +292,8 @@ class Reconciler(Generic[StepT]):
 
     # -- nothing to do -------------------------------------------------------------------------------------------
 
-    def _rest(self, look: Look[StepT], view: View, state: AppliedState, target: _Target, held: str) -> Next:
+    def _rest(self, current: _Pass[StepT], held: str) -> Next:
+        look, view, state, target = current.look, current.view, current.state, current.target
         now = self._clock.now()
         lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, now)
         health, message = judge.overall_health(lines)
