@@ -25,6 +25,8 @@ from trimtab.runtime.views import View
 
 SourceFactory = Callable[[SourceRef], Source]
 _DECLARED = "declared/"
+# Older revisions that are held by rollbacks and pins; applications of one repository rarely hold more.
+KEPT_OLDER = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Repository:
     snapshot: Snapshot | None = None
     result: LoadResult | None = None
     trouble: TrimtabError | None = None
+    older: dict[str, tuple[Snapshot, LoadResult]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -168,7 +171,7 @@ class Catalog:
     ) -> frozenset[AppKey]:
         fresh: dict[AppKey, View] = {}
         for app in result.applications:
-            fresh[app.key] = self._good(app, snapshot, result.diagnostics)
+            fresh[app.key] = self._good(app, snapshot, result)
         for declaration in result.declarations:
             view = self._elsewhere(declaration, snapshot)
             fresh[view.key] = view
@@ -207,8 +210,10 @@ class Catalog:
         return not self._unaffected(after.application, after.snapshot.tree)
 
     @staticmethod
-    def _good(app: Application, snapshot: Snapshot, diagnostics: tuple[Diagnostic, ...]) -> View:
-        about = tuple(d for d in diagnostics if d.origin.path == app.origin.path or app.compose.origin() == d.origin)
+    def _good(app: Application, snapshot: Snapshot, result: LoadResult) -> View:
+        trace = result.traces.get(app.key)
+        files = trace.facts if trace is not None else {app.origin.path: None}
+        about = tuple(d for d in result.diagnostics if d.origin.path in files)
         return View(key=app.key, revision=snapshot.revision, application=app, snapshot=snapshot, diagnostics=about)
 
     def _held(self, key: AppKey, snapshot: Snapshot, problems: tuple[Diagnostic, ...]) -> View:
@@ -254,6 +259,14 @@ class Catalog:
         repository = self.owner(key)
         if repository is None:
             return None
+        with self._lock:
+            read = repository.older.get(revision) or self._read_older(repository, revision)
+        snapshot, result = read
+        found = next((app for app in result.applications if app.key == key), None)
+        return None if found is None else self._good(found, snapshot, result)
+
+    @staticmethod
+    def _read_older(repository: Repository, revision: str) -> tuple[Snapshot, LoadResult]:
         snapshot = repository.source.snapshot(revision)
         result = load(
             snapshot.tree,
@@ -262,10 +275,12 @@ class Catalog:
             environment=repository.environment,
             excludes=repository.excludes,
             here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
-            known=None if len(self.repositories) > 1 else (),
         )
-        found = next((app for app in result.applications if app.key == key), None)
-        return None if found is None else self._good(found, snapshot, result.diagnostics)
+        # The same objects for as long as a release is held, so that nothing is rendered twice.
+        while len(repository.older) >= KEPT_OLDER:
+            del repository.older[next(iter(repository.older))]
+        repository.older[revision] = (snapshot, result)
+        return snapshot, result
 
     def _remember(self, repository: Repository, app: Application) -> None:
         facts = {

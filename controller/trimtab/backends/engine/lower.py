@@ -88,6 +88,7 @@ class Lowering:
             if change.verb is Verb.DELETE:
                 self._remove_container(change, settled)
         self._hand_over()
+        self._images_first()
         everything = settled | set(self.removed)
         for change in self._of(acting, Kind.NETWORK):
             if change.verb is Verb.DELETE and change.before:
@@ -109,6 +110,14 @@ class Lowering:
             )
             for d in self.drafts
         )
+
+    def _images_first(self) -> None:
+        """A release whose image cannot be had changes nothing that runs."""
+        images = {d.id for d in self.drafts if isinstance(d.step, steps.PullImage | steps.BuildImage)}
+        harmless = (steps.PullImage, steps.BuildImage, steps.CreateNetwork, steps.CreateVolume, steps.CreateContent)
+        for draft in self.drafts:
+            if not draft.needs and not isinstance(draft.step, harmless):
+                draft.needs |= images
 
     @staticmethod
     def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:
