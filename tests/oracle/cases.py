@@ -1,9 +1,10 @@
 """The oracle's cases: directories with compose files, and what the real ``docker compose config`` makes of them.
 
-``corpus/<case>/`` holds ``compose.yaml`` and what it needs, ``expected.json`` (Compose's output, with the
-case's directory replaced by ``/case``), and perhaps ``case.json`` with ``files``, ``profiles``,
-``env_files`` and ``environment``. ``rejected/<case>/`` holds what Compose refuses: ``expected.txt`` is its
-message, and ``problems`` in ``case.json`` are the codes and places that we report.
+``corpus/<case>/`` holds ``compose.yaml`` and what it needs, ``expected.json`` and ``expected-yaml.json``
+(Compose's output in both formats, with the case's directory replaced by ``/case``), and perhaps
+``case.json`` with ``files``, ``profiles``, ``env_files`` and ``environment``. ``rejected/<case>/`` holds
+what Compose refuses: ``expected.txt`` is its message, and ``problems`` in ``case.json`` are the codes and
+places that we report.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import yaml
+
+from trimtab.manifest.compose.shapes import Style
 
 HERE = Path(__file__).parent
 PLACEHOLDER = "/case"
@@ -36,10 +41,9 @@ class Case:
         """The directory's name, which is the project's name as well."""
         return self.directory.name
 
-    @property
-    def expected(self) -> Path:
-        """Where Compose's document is stored."""
-        return self.directory / "expected.json"
+    def expected(self, style: Style) -> Path:
+        """Where Compose's document is stored, as JSON for both formats."""
+        return self.directory / ("expected.json" if style is Style.JSON else "expected-yaml.json")
 
     @property
     def message(self) -> Path:
@@ -77,7 +81,7 @@ def plugin_version() -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def ask_compose(case: Case) -> tuple[dict[str, object] | None, str]:
+def ask_compose(case: Case, style: Style = Style.JSON) -> tuple[dict[str, object] | None, str]:
     """Compose's document, or None and why it refused."""
     command = ["docker", "compose", "--project-name", case.name]
     for flag, values in (("--file", case.files), ("--profile", case.profiles), ("--env-file", case.env_files)):
@@ -85,7 +89,7 @@ def ask_compose(case: Case) -> tuple[dict[str, object] | None, str]:
     # PATH and HOME find the plugin; nothing else of this machine's environment may reach a case.
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
     done = subprocess.run(
-        [*command, "config", "--format", "json"],
+        [*command, "config", "--format", style.value],
         cwd=case.directory,
         env={**environment, **case.environment},
         capture_output=True,
@@ -95,7 +99,8 @@ def ask_compose(case: Case) -> tuple[dict[str, object] | None, str]:
     )
     if done.returncode != 0:
         return None, _portable(done.stderr.strip().splitlines()[-1], case)
-    document: dict[str, object] = json.loads(_portable(done.stdout, case))
+    # Every JSON document is YAML.
+    document: dict[str, object] = yaml.safe_load(_portable(done.stdout, case))
     return document, ""
 
 

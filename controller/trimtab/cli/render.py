@@ -36,6 +36,7 @@ def render(
         from trimtab.cli.session import open_target
         from trimtab.errors import ManifestError
         from trimtab.manifest.compose.config_text import config_document
+        from trimtab.manifest.compose.shapes import Style
         from trimtab.manifest.load import load
         from trimtab.model.keys import AppKey
 
@@ -58,8 +59,9 @@ def render(
         for number, application in enumerate(chosen):
             if number and output is not Output.JSON:
                 typer.echo("---")
+            style = Style.JSON if output is Output.JSON else Style.YAML
             document(
-                config_document(application.compose, working_dir=repository.source.url),
+                config_document(application.compose, working_dir=repository.source.url, style=style),
                 Output.JSON if output is Output.JSON else Output.YAML,
             )
         if problems:

@@ -1,6 +1,6 @@
-"""The resolved project as ``docker compose config --format json`` prints it.
+"""The resolved project as ``docker compose config`` prints it, as JSON or as YAML.
 
-Source: compose-go v2.9 types/project.go (MarshalJSON) and docker compose 2.40 cmd/compose/config.go.
+Source: compose-go v2.9 types/project.go (MarshalJSON, MarshalYAML) and docker compose 2.40 cmd/compose/config.go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trimtab.manifest.compose.canonical import SECTIONS
+from trimtab.manifest.compose.shapes import Style
 
 if TYPE_CHECKING:
     from trimtab.model.application import ComposeProject
@@ -26,11 +27,12 @@ _FILE_PATHS = (("file",),)
 _VOLUME_PATHS = (("driver_opts", "device"),)
 
 
-def config_document(project: ComposeProject, *, working_dir: str) -> dict[str, object]:
+def config_document(project: ComposeProject, *, working_dir: str, style: Style = Style.JSON) -> dict[str, object]:
     """The document that Compose prints; ``working_dir`` is the absolute path of the repository's root.
 
-    As Compose does, it leaves out ``x-`` attributes below the top level, and doubles every dollar
-    sign, so that the document can be read as a compose file again.
+    As Compose does, it doubles every dollar sign, so that the document can be read as a compose file
+    again, and in JSON leaves out ``x-`` attributes below the top level. In YAML Compose also prints
+    the top-level ``models``, which a project does not hold.
     """
     sections = {
         "services": (project.services, _SERVICE_PATHS),
@@ -49,7 +51,7 @@ def config_document(project: ComposeProject, *, working_dir: str) -> dict[str, o
             for path in paths:
                 item = _absolute(item, path, working_dir)
             placed[name] = item
-        document[kind] = SECTIONS[kind].document(placed)
+        document[kind] = SECTIONS[kind].document(placed, style)
     document |= dict(sorted(project.extensions.items()))
     return {_escape(key): _printed(value) for key, value in document.items()}
 

@@ -18,6 +18,7 @@ from trimtab.manifest.compose.shapes import (
     Record,
     Report,
     Shape,
+    Style,
     Values,
     is_reset,
     mapping,
@@ -45,12 +46,14 @@ class Ulimit(Record):
         return INTEGER.read(node, where, report)
 
     @override
-    def document(self, value: object) -> object:
-        # Compose does not print a limit of 0, however it is written.
-        if value == 0:
-            return {}
-        printed = super().document(value)
-        return {name: limit for name, limit in printed.items() if limit != 0} if isinstance(printed, dict) else printed
+    def document(self, value: object, style: Style) -> object:
+        # Compose does not know one limit of 0 from none.
+        printed = super().document({} if value == 0 else value, style)
+        if not isinstance(printed, dict):
+            return printed
+        if style is Style.YAML:
+            return {"soft": printed.get("soft", 0), "hard": printed.get("hard", 0)}
+        return {name: limit for name, limit in printed.items() if limit != 0}
 
 
 def _device(node: Node, where: str, report: Report) -> Node:
@@ -104,12 +107,11 @@ class _BlockDevice(Record):
             {"path": Field(PLAIN, keep=True), limit: Field(shape, keep=True)},
             renames={"path": "Path", limit: limit.capitalize()},
         )
-        self.missing = {"Path": "", limit.capitalize(): missing}
+        self.missing = {"path": "", limit: missing}
 
     @override
-    def document(self, value: object) -> object:
-        printed = super().document(value)
-        return self.missing | printed if isinstance(printed, dict) else printed
+    def document(self, value: object, style: Style) -> object:
+        return super().document(self.missing | value if isinstance(value, dict) else value, style)
 
 
 _RATES = Items(_BlockDevice("rate", SIZE, missing="0"))

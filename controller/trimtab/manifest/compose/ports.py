@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.scalars import NATURAL, PLAIN, TEXT
-from trimtab.manifest.compose.shapes import Record, Report, Shape, is_reset, mapping, text
+from trimtab.manifest.compose.shapes import Record, Report, Shape, Style, is_reset, mapping, text
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Ports(Shape):
         return replace(node, items=tuple(_PORT.complete(item) for item in node.items))
 
     @override
-    def document(self, value: object) -> object:
-        return [_PORT.document(item) for item in value] if isinstance(value, list | tuple) else value
+    def document(self, value: object, style: Style) -> object:
+        return [_PORT.document(item, style) for item in value] if isinstance(value, list | tuple) else value
 
     def _short(self, item: Scalar, where: str, report: Report) -> list[Node]:
         try:

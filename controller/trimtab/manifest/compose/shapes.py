@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from trimtab.manifest.codes import Code
 
 EXTENSION_PREFIX = "x-"
+
+
+class Style(Enum):
+    """What Compose prints differs by format: JSON lacks ``x-`` attributes, and shows what is missing as null or {}."""
+
+    JSON = "json"
+    YAML = "yaml"
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ class Shape:
         """``node`` after merging, with defaults filled in and unset values left out."""
         return node
 
-    def document(self, value: object) -> object:
+    def document(self, value: object, style: Style) -> object:  # noqa: ARG002 - what other shapes need
         """The printed form of a plain value."""
         return value
 
@@ -179,16 +187,19 @@ class Record(Shape):
         return replace(node, items=items)
 
     @override
-    def document(self, value: object) -> object:
+    def document(self, value: object, style: Style) -> object:
         if not isinstance(value, Mapping):
             return value
-        printed: dict[str, object] = dict.fromkeys(self.nulls) | {name: {} for name in self.always}
-        printed |= {
-            self.renames.get(name, name): self.fields[name].shape.document(item) if name in self.fields else item
+        items = {
+            name: self.fields[name].shape.document(item, style) if name in self.fields else item
             for name, item in value.items()
-            if not name.startswith(EXTENSION_PREFIX) and name not in self.hidden
+            if name not in self.hidden
         }
-        return printed
+        if style is Style.YAML:
+            return {name: item for name, item in items.items() if name not in self.always or item != {}}
+        missing: dict[str, object] = dict.fromkeys(self.nulls) | {name: {} for name in self.always}
+        own = {name: item for name, item in items.items() if not name.startswith(EXTENSION_PREFIX)}
+        return missing | {self.renames.get(name, name): item for name, item in own.items()}
 
     @override
     def is_unset(self, node: Node) -> bool:
@@ -221,10 +232,10 @@ class Items(Shape):
         return replace(node, items=tuple(self.item.complete(item) for item in node.items))
 
     @override
-    def document(self, value: object) -> object:
+    def document(self, value: object, style: Style) -> object:
         if not isinstance(value, list | tuple):
             return value
-        return [self.item.document(item) for item in value]
+        return [self.item.document(item, style) for item in value]
 
 
 class Values(Shape):
@@ -255,10 +266,10 @@ class Values(Shape):
         return replace(node, items={name: self.value.complete(item) for name, item in node.items.items()})
 
     @override
-    def document(self, value: object) -> object:
+    def document(self, value: object, style: Style) -> object:
         if not isinstance(value, Mapping):
             return value
-        return {name: self.value.document(item) for name, item in value.items()}
+        return {name: self.value.document(item, style) for name, item in value.items()}
 
 
 def _by_name(node: SequenceNode, value: Callable[[Scalar], Node]) -> Node:

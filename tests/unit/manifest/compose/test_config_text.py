@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from trimtab.manifest.compose.config_text import config_document
+from trimtab.manifest.compose.shapes import Style
 from trimtab.model.application import ComposeProject
 
 Section = dict[str, dict[str, object]]
@@ -94,6 +95,25 @@ def test_limits_as_compose_prints_them() -> None:
             "weight_device": [{"Path": "/dev/a", "Weight": 0}],
             "device_read_bps": [{"Path": "", "Rate": "5"}],
         },
+    }
+
+
+def test_yaml_shows_less_of_what_is_missing_and_all_extensions() -> None:
+    project = ComposeProject(
+        name="app",
+        services={"web": {"x-a": 1, "ulimits": {"core": 0, "a": {"soft": 5}, "b": 6}, "deploy": {"resources": {}}}},
+        networks={"n": {"ipam": {}, "x-c": 1}},
+    )
+    assert config_document(project, working_dir="/repo", style=Style.YAML) == {
+        "name": "app",
+        "services": {
+            "web": {
+                "x-a": 1,
+                "ulimits": {"core": {"soft": 0, "hard": 0}, "a": {"soft": 5, "hard": 0}, "b": 6},
+                "deploy": {},
+            }
+        },
+        "networks": {"n": {"x-c": 1}},
     }
 
 
