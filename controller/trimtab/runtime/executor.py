@@ -16,12 +16,11 @@ from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-import structlog
-
 from trimtab.errors import DeadlineExceeded, InternalError, TrimtabError
 from trimtab.model.plan import Node, Plan, RunWhen, StepOutcome, StepStatus
 from trimtab.ports import Clock, Driver, Journal, Meter, StepContext
 from trimtab.runtime.graph import Consequences, End, Graph
+from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
 from trimtab.runtime.pool import DaemonPool
 
@@ -35,7 +34,7 @@ _OVERTIME_S, _OVERTIME_SHARE = 2.0, 0.25
 # How soon a cancel or a deadline is noticed. The end of a step is noticed at once: it comes through a queue.
 _TICK_S = 0.05
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 def _ignore(*_: object) -> None:
@@ -174,10 +173,23 @@ class _Execution(Generic[StepT]):
     # -- starting ------------------------------------------------------------------------------------------------
 
     def _start_ready(self) -> None:
-        while self._ready and len(self._attempts) < self._workers:
-            node_id = heappop(self._ready)[2]
-            if node_id not in self._outcomes:
-                self._start(self._graph.node(node_id))
+        put_off = []
+        while self._ready:
+            item = heappop(self._ready)
+            node = self._graph.node(item[2])
+            if node.id in self._outcomes:
+                continue
+            if not node.waits and self._working >= self._workers:
+                put_off.append(item)
+                continue
+            self._start(node)
+        for item in put_off:
+            heappush(self._ready, item)
+
+    @property
+    def _working(self) -> int:
+        """Steps under way that work; those that only wait for the world take nobody's place."""
+        return sum(1 for attempt in self._attempts.values() if not attempt.node.waits)
 
     def _start(self, node: Node[StepT]) -> None:
         now_s = self._clock.monotonic_s()
@@ -248,7 +260,7 @@ class _Execution(Generic[StepT]):
     def _classed(self, node: Node[StepT], error: BaseException) -> Exception:
         if isinstance(error, TrimtabError):
             return error
-        _log.error("a step failed in a way nobody foresaw", step=step_text(node), exc_info=error)
+        _log.error("a step failed in a way nobody foresaw", step=step_text(node), cause=error)
         self._meter.count("internal_errors_total")
         # The text of a foreign error may hold anything, a secret included: it goes to the (redacted) log only.
         internal = InternalError(
@@ -318,6 +330,6 @@ class _Execution(Generic[StepT]):
         """A listener's fault must not leave steps running that nobody watches."""
         try:
             listener(fact)
-        except Exception:  # noqa: BLE001 - it is not ours, and it is told of
-            _log.exception("a listener to the progress of a sync failed", app=str(self._plan.app))
+        except Exception as error:  # noqa: BLE001 - it is not ours, and it is told of
+            _log.error("a listener to the progress of a sync failed", cause=error, app=str(self._plan.app))
             self._meter.count("internal_errors_total")

@@ -1,4 +1,4 @@
-"""Steps that wait: until a container runs on, is healthy, or has done its work. Woken by events, bounded, cancellable."""
+"""Steps that wait until a container runs on, is healthy, or is done: woken by events, bounded, cancellable."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ def for_running(bench: Bench, step: AwaitRunning, context: StepContext) -> Outpu
     """It runs, and still does a moment later."""
     seen: dict[str, float] = {}
 
-    def look(state: Running, _: Mapping[str, Any]) -> Answer:
+    def look(state: Running, inspect: Mapping[str, Any]) -> Answer:
         if _fell(state, seen):
             raise _ended(bench, step, context, state, "exited right after its start")
-        if state.status is not RunState.RUNNING:
+        if state.status is not RunState.RUNNING or state.probe is Probe.STARTING:
             return "wait"
+        if state.probe is Probe.UNHEALTHY:
+            # The image brought a health check that no manifest mentions; its word counts all the same.
+            raise _unhealthy(bench, step, state, inspect)
         since = seen.setdefault("since", time.monotonic())
         return "done" if time.monotonic() - since >= step.settle_s else "wait"
 
@@ -49,11 +52,7 @@ def for_healthy(bench: Bench, step: AwaitHealthy, context: StepContext) -> Outpu
         if _fell(state, seen):
             raise _ended(bench, step, context, state, "exited before it became healthy")
         if state.probe is Probe.UNHEALTHY:
-            raise UnhealthyRelease(
-                f"container {step.name} is unhealthy{_said(state)}",
-                log_tail=tail(bench.client, str(inspect["Id"])),
-                hint="its health check failed; the last lines of its log follow",
-            )
+            raise _unhealthy(bench, step, state, inspect)
         if state.probe is Probe.NONE and state.status is RunState.RUNNING:
             raise UnhealthyRelease(
                 f"container {step.name} has no health check, so it never becomes healthy",
@@ -79,6 +78,14 @@ def for_completed(bench: Bench, step: AwaitCompleted, context: StepContext) -> O
     return NOTHING
 
 
+def _unhealthy(bench: Bench, step: OfContainer, state: Running, inspect: Mapping[str, Any]) -> UnhealthyRelease:
+    return UnhealthyRelease(
+        f"container {step.name} is unhealthy{_said(state)}",
+        log_tail=tail(bench.client, str(inspect["Id"])),
+        hint="its health check failed; the last lines of its log follow",
+    )
+
+
 def _wait(  # the loop of all three
     bench: Bench, step: OfContainer, context: StepContext, look: Look, failure: str, *, pause_s: float = _LISTENING_S
 ) -> None:
@@ -93,7 +100,7 @@ def _wait(  # the loop of all three
             raise Conflict(
                 f"container {step.name} was removed while it was waited for", hint="the next pass looks again"
             )
-        state = running(inspect, None)
+        state = running(inspect)
         if look(state, inspect) == "done":
             bench.cache.touch(Kind.CONTAINER, container_id)
             return
