@@ -14,6 +14,7 @@ from trimtab.observability.redaction import Redactor
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # What libraries log below this is their own business.
 _FOREIGN_LEVEL = logging.WARNING
+_OURS = "trimtab"
 
 EventDict = MutableMapping[str, Any]
 
@@ -49,7 +50,9 @@ def configure(
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _Bridge)]:
         root.removeHandler(handler)
-    root.addHandler(_Bridge(_FOREIGN_LEVEL))
+    root.addHandler(_Bridge())
+    root.setLevel(_FOREIGN_LEVEL)
+    logging.getLogger(_OURS).setLevel(LEVELS[level])
     logging.captureWarnings(capture=True)
     return guard
 
@@ -66,13 +69,16 @@ def _console(*, colours: bool) -> list[Any]:
 
 
 class _Bridge(logging.Handler):
-    """Carries what libraries log with ``logging`` into our log, so that it is redacted and looks alike."""
+    """Carries what is logged with ``logging``, by libraries and by the runtime, into our log: redacted, and alike."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on; a record that cannot be formatted is no reason to fail."""
-        try:
-            message = record.getMessage()
-        except (TypeError, ValueError):
-            message = str(record.msg)
-        logger = structlog.get_logger()
-        logger.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
+        # The runtime's records bring their parts along (runtime.log).
+        message, facts = getattr(record, "sentence", None), getattr(record, "facts", {})
+        if message is None:
+            facts = {"logger": record.name}
+            try:
+                message = record.getMessage()
+            except (TypeError, ValueError):
+                message = str(record.msg)
+        structlog.get_logger().log(record.levelno, message, exc_info=record.exc_info, **facts)

@@ -20,14 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-import structlog
-
 from trimtab.errors import RateLimited, TransientError, UserError, WaitingError
 from trimtab.model.keys import AppKey
 from trimtab.model.status import Next, Requeue, Retry, Stalled, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Meter
 from trimtab.runtime.clock import WaitingClock
+from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
 from trimtab.runtime.workqueue import Work, WorkQueue
 
@@ -46,7 +45,7 @@ WAIT_S = 30.0
 FULL_LOOK_S = 60.0
 SPREAD = 0.2
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -162,9 +161,8 @@ class ControlLoop:
             self._passes[key] = running
         began_s = self._clock.monotonic_s()
         try:
-            with structlog.contextvars.bound_contextvars(app=str(key), trigger=work.trigger.kind.value):
-                followed = self._outcome(key, work.trigger, running.cancelled)
-                self._schedule(work, running, followed)
+            followed = self._outcome(key, work.trigger, running.cancelled)
+            self._schedule(work, running, followed)
         finally:
             with self._condition:
                 del self._passes[key]
@@ -184,7 +182,7 @@ class ControlLoop:
         except UserError as error:
             return Stalled(error.message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next application must not suffer from it
-            _log.error("a pass failed in a way nobody foresaw", exc_info=error)
+            _log.error("a pass failed in a way nobody foresaw", cause=error, app=str(key), trigger=trigger.kind.value)
             self._meter.count("internal_errors_total")
             return Retry(f"a defect of Trimtab ({type(error).__name__}); the log has the traceback")
 
@@ -193,12 +191,12 @@ class ControlLoop:
         self._meter.count("app_reconcile_total", result=type(followed).__name__.lower())
         if running.superseded:
             # The newer commit waits already; whoever asked for this sync gets the answer of that one.
-            _log.info("pass cut short", reason=running.reason)
+            _log.info("pass cut short", app=str(key), reason=running.reason)
             if requests:
                 self._queue.add(key, replace(work.trigger, revision=""))
             return
         if running.reason:
-            _log.info("pass cut short", reason=running.reason)
+            _log.info("pass cut short", app=str(key), reason=running.reason)
             self._queue.postpone(key, TERMINATED_S)
             followed = Stalled(running.reason)
         now = self._clock.now()
@@ -220,7 +218,7 @@ class ControlLoop:
                 delay_s = self._queue.retry(key, again, after_s=after_s)
                 with self._condition:
                     self._quiet_until_s[key] = self._clock.monotonic_s() + min(delay_s, QUIET_S)
-                _log.warning("pass failed, will be tried again", reason=reason, after_s=round(delay_s, 1))
+                _log.warning("pass failed, will be tried again", app=str(key), reason=reason, after_s=round(delay_s, 1))
             case Stalled():
                 self._queue.forget(key)
         self._tell(key, work.trigger, followed)
@@ -239,5 +237,5 @@ class ControlLoop:
         try:
             self._after_pass(key, trigger, followed)
         except Exception as error:  # noqa: BLE001 - the pass is over; who listens to it must not undo its scheduling
-            _log.error("what follows a pass failed", exc_info=error)
+            _log.error("what follows a pass failed", cause=error, app=str(key))
             self._meter.count("internal_errors_total")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-import structlog
-
 from trimtab.errors import ConfigError, TrimtabError
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
@@ -14,6 +12,7 @@ from trimtab.model.records import Approval, Pin, Request, RequestState, RequestV
 from trimtab.model.status import Next, Requeue, Stalled
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Clock, EventSink, FailedBuilds, Holds, RequestBox, StatusBoard
+from trimtab.runtime.log import Log
 from trimtab.runtime.triggers import Notify
 
 # How often the box is looked into; the look itself costs microseconds.
@@ -21,7 +20,7 @@ LOOK_S = 0.25
 # After a start, an application that is not known may only not have been read from its repository yet.
 PATIENCE_S = 10.0
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 class RequestDesk:

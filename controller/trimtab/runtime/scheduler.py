@@ -8,17 +8,16 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-import structlog
-
 from trimtab.ports import Meter
 from trimtab.runtime.clock import WaitingClock
+from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
 from trimtab.runtime.pool import DaemonPool
 
 # How much earlier or later than its interval a turn may come, so that repositories are not all asked at once.
 JITTER = 0.2
 
-_log = structlog.get_logger(__name__)
+_log = Log(__name__)
 
 
 class Job:
@@ -47,7 +46,7 @@ class Job:
         try:
             asked = self._work()
         except Exception as error:  # noqa: BLE001 - it comes round again; the others must not suffer
-            _log.error("a regular job failed in a way nobody foresaw", job=self.name, exc_info=error)
+            _log.error("a regular job failed in a way nobody foresaw", job=self.name, cause=error)
             meter.count("internal_errors_total")
         interval_s = self._interval_s if asked is None else asked
         return interval_s * (1.0 + self._jitter * (2.0 * random.random() - 1.0))

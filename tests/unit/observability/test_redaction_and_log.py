@@ -6,6 +6,9 @@ import base64
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 
 from trimtab.observability.logging import configure
 from trimtab.observability.redaction import MASK, MIN_LENGTH, Redactor
+from trimtab.runtime.log import Log
 
 CANARY = 'h"nter2/ü canary'
 
@@ -26,6 +30,7 @@ def _restored() -> Iterator[None]:
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
     root = logging.getLogger()
+    logging.getLogger("trimtab").setLevel(logging.NOTSET)
     for handler in [h for h in root.handlers if type(h).__module__.startswith("trimtab.")]:
         root.removeHandler(handler)
 
@@ -128,6 +133,44 @@ def test_people_get_plain_lines_and_no_local_variables_in_tracebacks() -> None:
     assert "KeyError" in text
     # The source line is shown, the value of the variable in a list of locals is not.
     assert text.count("another-local-value") <= 1
+
+
+def test_the_runtime_is_heard_with_its_facts_at_the_level_that_was_asked_for() -> None:
+    out = io.StringIO()
+    configure(stream=out, level="info", redactor=Redactor([CANARY]))
+    log = Log("trimtab.runtime.test")
+    log.info("pass cut short", app="shop", reason=CANARY)
+    try:
+        raise KeyError(CANARY)
+    except KeyError as error:
+        log.error("a pass failed", cause=error, app="shop")  # noqa: TRY400 - it is not logging's own
+    first, second = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (first["message"], first["level"], first["app"], first["reason"]) == ("pass cut short", "info", "shop", MASK)
+    assert (second["message"], "KeyError" in second["exception"]) == ("a pass failed", True)
+    configure(stream=out, level="error")
+    log.warning("too quiet now")
+    assert "too quiet" not in out.getvalue()
+
+
+def test_in_a_command_the_runtime_never_writes_to_standard_output() -> None:
+    script = """
+import sys
+from trimtab.runtime.log import Log
+secret_local = "hunter" + "2"
+log = Log("trimtab.runtime.x")
+log.info("quiet")
+try:
+    raise KeyError(secret_local)
+except KeyError as error:
+    log.error("a step failed", cause=error, step="StartContainer")
+sys.exit("structlog" in sys.modules)
+"""
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=paths)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("a step failed step=StartContainer (KeyError)\n  File")
+    assert "hunter2" not in done.stderr
+    assert "quiet" not in done.stderr
 
 
 def test_a_foreign_record_that_cannot_be_formatted_is_still_told() -> None:

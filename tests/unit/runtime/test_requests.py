@@ -56,8 +56,8 @@ class Office:
     def emit(self, event: Event) -> None:
         self.events.append(event)
 
-    def ask(self, verb: RequestVerb, app: AppKey = SHOP, **arguments: str) -> int:
-        number = self.command.requests.submit(app, verb, by="ada", arguments=arguments)
+    def ask(self, verb: RequestVerb, **arguments: str) -> int:
+        number = self.command.requests.submit(SHOP, verb, by="ada", arguments=arguments)
         self.desk.look()
         return number
 

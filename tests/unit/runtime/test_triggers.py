@@ -58,6 +58,12 @@ class Repository:
     def snapshot(self, revision: str | None = None) -> Snapshot:
         raise NotImplementedError
 
+    def last_followed(self) -> Snapshot | None:
+        raise NotImplementedError
+
+    def accept(self, revision: str) -> None:
+        raise NotImplementedError
+
     def log(self, revision: str, limit: int) -> tuple[Commit, ...]:
         raise NotImplementedError
 
