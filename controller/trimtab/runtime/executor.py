@@ -154,6 +154,8 @@ class _Execution(Generic[StepT]):
         self._returns: SimpleQueue[_Return[StepT]] = SimpleQueue()
         # (0 undoes, 1 goes on; place in the plan; id): what restores service goes first, then the plan's order.
         self._ready: list[tuple[int, int, int]] = []
+        self._ready_waits: list[tuple[int, int, int]] = []
+        self._working = 0
         self._run = 0
         self._cancelled = False
 
@@ -162,7 +164,7 @@ class _Execution(Generic[StepT]):
         end_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
         self._run = self._journal.opened(self._plan.id, self._plan.app, self._plan.target, self._plan.revision)
         self._follow(self._graph.begin())
-        while self._ready or self._attempts:
+        while self._ready or self._ready_waits or self._attempts:
             self._look_for_cancel(cancelled, end_s)
             self._start_ready()
             self._take_returns()
@@ -173,23 +175,15 @@ class _Execution(Generic[StepT]):
     # -- starting ------------------------------------------------------------------------------------------------
 
     def _start_ready(self) -> None:
-        put_off = []
-        while self._ready:
-            item = heappop(self._ready)
-            node = self._graph.node(item[2])
-            if node.id in self._outcomes:
-                continue
-            if not node.waits and self._working >= self._workers:
-                put_off.append(item)
-                continue
-            self._start(node)
-        for item in put_off:
-            heappush(self._ready, item)
+        # Those that only wait for the world take nobody's place.
+        while self._ready_waits:
+            self._start_unless_over(heappop(self._ready_waits)[2])
+        while self._ready and self._working < self._workers:
+            self._start_unless_over(heappop(self._ready)[2])
 
-    @property
-    def _working(self) -> int:
-        """Steps under way that work; those that only wait for the world take nobody's place."""
-        return sum(1 for attempt in self._attempts.values() if not attempt.node.waits)
+    def _start_unless_over(self, node_id: int) -> None:
+        if node_id not in self._outcomes:
+            self._start(self._graph.node(node_id))
 
     def _start(self, node: Node[StepT]) -> None:
         now_s = self._clock.monotonic_s()
@@ -205,6 +199,7 @@ class _Execution(Generic[StepT]):
         )
         self._journal.started(self._run, node.id, step_text(node))
         self._attempts[node.id] = attempt
+        self._working += not node.waits
         self._pool.submit(partial(self._perform, attempt, context))
         self._tell(self._progress.on_start, node)
 
@@ -279,6 +274,7 @@ class _Execution(Generic[StepT]):
     ) -> None:
         node = attempt.node
         del self._attempts[node.id]
+        self._working -= not node.waits
         duration_s = self._clock.monotonic_s() - attempt.started_s
         self._journal.ended(self._run, node.id, status, "" if error is None else str(error))
         self._meter.observe("step_seconds", duration_s, step=type(node.step).__name__, status=status.value)
@@ -300,8 +296,9 @@ class _Execution(Generic[StepT]):
             self._outcomes[node_id] = outcome
             self._tell(self._progress.on_outcome, outcome)
         for node_id in consequences.ready:
-            undoes = self._graph.node(node_id).when is RunWhen.FAILURE
-            heappush(self._ready, (0 if undoes else 1, self._graph.place(node_id), node_id))
+            node = self._graph.node(node_id)
+            queue = self._ready_waits if node.waits else self._ready
+            heappush(queue, (0 if node.when is RunWhen.FAILURE else 1, self._graph.place(node_id), node_id))
 
     # -- cancelling ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -249,6 +249,18 @@ def test_a_failed_step_skips_its_dependents_and_nothing_else() -> None:
     outcomes = run(plan(node(1), node(2, 1), node(3, 2), node(4), node(5, 4)), work)
     assert statuses(outcomes) == {1: FAILED, 2: SKIPPED, 3: SKIPPED, 4: OK, 5: OK}
     assert isinstance(outcomes[1].error, Conflict)
+
+
+def test_a_step_that_only_waits_takes_no_working_steps_place() -> None:
+    together = threading.Barrier(4)
+
+    def work(number: int, _context: StepContext) -> None:
+        # 1 to 3 wait for 4, which works: with one worker that ends only if waiting is free.
+        if number < 5:
+            together.wait(30)
+
+    nodes = (*(replace(node(number), waits=True) for number in (1, 2, 3)), node(4), node(5, 4))
+    assert set(statuses(run(plan(*nodes), work, workers=1)).values()) == {OK}
 
 
 def test_a_dependent_starts_within_a_moment_of_its_last_needs_end() -> None:
