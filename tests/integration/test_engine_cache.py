@@ -49,14 +49,18 @@ def _settle(drive: Driving) -> None:
     eventually(quiet, what="no more events")
 
 
-def test_a_look_costs_calls_only_for_what_changed(drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient) -> None:
+def test_a_look_costs_calls_only_for_what_changed(
+    drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient
+) -> None:
     ids = [drive.do(drive.container(f"s{n}"))["id"] for n in range(4)]
     drive.do(drive.volume())
     first = drive.driver.observe(drive.app, images=[BASE_IMAGE], fresh=True)
     before = drive.client.calls.snapshot()
     assert drive.driver.observe(drive.app, images=[BASE_IMAGE], fresh=True).digest == first.digest
     looked = drive.client.calls.snapshot() - before
-    assert looked == Counter({"GET /containers/json": 1, "GET /networks": 1, "GET /volumes": 1, "GET /containers/{}/json": 4})
+    assert looked == Counter(
+        {"GET /containers/json": 1, "GET /networks": 1, "GET /volumes": 1, "GET /containers/{}/json": 4}
+    )
     _settle(drive)
 
     def calls_of(look: EngineDriver) -> Counter[str]:
@@ -70,9 +74,13 @@ def test_a_look_costs_calls_only_for_what_changed(drive: Driving, events: list[E
     assert calls_of(drive.driver) == Counter({"GET /containers/{}/json": 1})
     assert calls_of(drive.driver) == Counter()
     # Someone else's container costs at most the look at its name.
-    stranger = docker_api.create_container(BASE_IMAGE, name=f"{drive.name}-stranger", labels={"trimtab.test/run": drive.name})
+    stranger = docker_api.create_container(
+        BASE_IMAGE, name=f"{drive.name}-stranger", labels={"trimtab.test/run": drive.name}
+    )
     state = eventually(
-        lambda: (s := drive.driver.observe(drive.app)) and (Kind.CONTAINER, f"{drive.name}-stranger") in s.foreign and s,
+        lambda: (
+            (s := drive.driver.observe(drive.app)) and (Kind.CONTAINER, f"{drive.name}-stranger") in s.foreign and s
+        ),
         what="the stranger is seen",
     )
     assert state.foreign[Kind.CONTAINER, f"{drive.name}-stranger"] == stranger["Id"]
@@ -91,15 +99,25 @@ def test_ones_own_writes_are_seen_at_once(drive: Driving, events: list[EngineEve
     assert drive.live(Kind.CONTAINER, "web") is None
 
 
-def test_changes_behind_our_back_are_seen(drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient) -> None:
+def test_changes_behind_our_back_are_seen(
+    drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient
+) -> None:
     front = drive.do(drive.network()) and f"{drive.name}_front"
-    container, step = drive.run(HostConfig={"NetworkMode": front}, Networks={front: {"Aliases": ["web"]}})
+    container, _ = drive.run(HostConfig={"NetworkMode": front}, Networks={front: {"Aliases": ["web"]}})
     before = drive.driver.observe(drive.app)
 
     def live_after(what: str, wanted: object) -> None:
         def probe() -> bool:
             live = drive.live(Kind.CONTAINER, "web")
-            facts = None if live is None else (live.running.status.value, live.running.stopped_by_request, sorted(live.fields.get("Networks", {})))  # type: ignore[call-overload]
+            facts = (
+                None
+                if live is None
+                else (
+                    live.running.status.value,
+                    live.running.stopped_by_request,
+                    sorted(live.fields.get("Networks", {})),
+                )
+            )  # type: ignore[call-overload]
             assert facts == wanted, facts
             return True
 
@@ -128,7 +146,12 @@ def test_an_end_of_its_own_is_no_request(drive: Driving, events: list[EngineEven
 
     def ended() -> bool:
         live = drive.live(Kind.CONTAINER, "web")
-        return live is not None and live.running.status is RunState.EXITED and live.running.exit_code == 4 and live.running.stopped_by_request is False
+        return (
+            live is not None
+            and live.running.status is RunState.EXITED
+            and live.running.exit_code == 4
+            and live.running.stopped_by_request is False
+        )
 
     eventually(ended, what="its own end is told as such", timeout_s=10)
 
@@ -147,7 +170,9 @@ def test_the_same_state_has_the_same_digest_in_another_process(drive: Driving, e
     assert "sesame" not in one.digest
 
 
-def test_a_volume_and_a_network_removed_by_hand_are_missed(drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient) -> None:
+def test_a_volume_and_a_network_removed_by_hand_are_missed(
+    drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient
+) -> None:
     drive.do(drive.network())
     drive.do(drive.volume())
     assert len(drive.driver.observe(drive.app).live) == 2

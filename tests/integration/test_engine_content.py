@@ -1,4 +1,4 @@
-"""Content volumes and the installation's key: files on the engine through its API alone, all or nothing. On the real engine."""
+"""Content volumes and the installation's key: files on the real engine through its API alone, all or nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _live(drive: Driving) -> Live | None:
     return drive.live(Kind.CONTENT, "web-0123456789ab")
 
 
-def test_what_a_container_finds_in_its_mounts(drive: Driving, step: CreateContent, docker_api: docker.APIClient, scope: EngineScope) -> None:
+def test_what_a_container_finds_in_its_mounts(
+    drive: Driving, step: CreateContent, docker_api: docker.APIClient, scope: EngineScope
+) -> None:
     contents = {step.name: FILES}
     assert drive.do(step, contents=contents) == drive.do(step, contents=contents) == {"name": step.name}
     live = _live(drive)
@@ -128,7 +130,9 @@ def test_a_crash_at_any_call_is_seen_and_put_right(
         assert scope.volumes() == []
 
 
-def test_an_abandoned_half_is_removed(drive: Driving, step: CreateContent, scope: EngineScope, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_abandoned_half_is_removed(
+    drive: Driving, step: CreateContent, scope: EngineScope, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(content.filler, "write", lambda *_: (_ for _ in ()).throw(_Crash()))
     with pytest.raises(_Crash):
         drive.do(step, contents={step.name: FILES})
@@ -137,7 +141,9 @@ def test_an_abandoned_half_is_removed(drive: Driving, step: CreateContent, scope
     assert scope.volumes() == []
 
 
-def test_somebody_elses_volume_is_not_filled(drive: Driving, step: CreateContent, docker_api: docker.APIClient, scope: EngineScope) -> None:
+def test_somebody_elses_volume_is_not_filled(
+    drive: Driving, step: CreateContent, docker_api: docker.APIClient, scope: EngineScope
+) -> None:
     docker_api.create_volume(step.name, labels=scope.labels)
     with pytest.raises(Conflict, match="not ours"):
         drive.do(step, contents={step.name: FILES})

@@ -72,7 +72,9 @@ def test_a_free_lock_is_taken_at_once_and_given_back(client: EngineClient, scope
     assert scope.volumes() == []
 
 
-def test_a_living_holder_refuses_and_says_who_it_is(client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str]) -> None:
+def test_a_living_holder_refuses_and_says_who_it_is(
+    client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str]
+) -> None:
     for _ in range(2):
         began = time.monotonic()
         with pytest.raises(LockHeld, match=f"process {holder.pid} on "):
@@ -90,7 +92,9 @@ def test_a_crash_releases_it(client: EngineClient, scope: EngineScope, holder: s
     assert scope.volumes() == []
 
 
-def test_a_holder_that_was_frozen_learns_that_it_lost(client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str]) -> None:
+def test_a_holder_that_was_frozen_learns_that_it_lost(
+    client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str]
+) -> None:
     holder.send_signal(signal.SIGSTOP)
     with _lock(client, scope):
         holder.send_signal(signal.SIGCONT)
@@ -112,7 +116,9 @@ def test_a_pruned_lock_is_made_again(client: EngineClient, scope: EngineScope, d
     assert scope.volumes() == []
 
 
-def test_of_two_challengers_one_wins(client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str], engine_url: str) -> None:
+def test_of_two_challengers_one_wins(
+    client: EngineClient, scope: EngineScope, holder: subprocess.Popen[str], engine_url: str
+) -> None:
     holder.kill()
     holder.wait()
     starters = [_start(engine_url, scope.name) for _ in range(2)]

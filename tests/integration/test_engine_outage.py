@@ -1,4 +1,4 @@
-"""An engine that restarts, hangs or is away: noticed, told, survived (I11). A real engine behind a socket that can be cut."""
+"""An engine that restarts, hangs or is away is noticed, told, survived (I11): a real one, behind a socket to cut."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def _told(seen: list[EngineEvent], action: str) -> bool:
     return any(e.kind == "engine" and e.action == action for e in seen)
 
 
-def test_a_restart_is_survived_and_what_happened_meanwhile_is_seen(drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient) -> None:
+def test_a_restart_is_survived_and_what_happened_meanwhile_is_seen(
+    drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient
+) -> None:
     container = drive.do(drive.container())["id"]
     seen = _watch(drive)
     assert drive.live(Kind.CONTAINER, "web") is not None
@@ -91,7 +93,9 @@ def test_a_hanging_engine_is_noticed(drive: Driving, proxy: EngineProxy) -> None
 def test_silence_is_no_outage(drive: Driving, proxy: EngineProxy) -> None:
     seen = _watch(drive)
     pings = drive.client.calls.snapshot()["GET /_ping"]
-    eventually(lambda: drive.client.calls.snapshot()["GET /_ping"] >= pings + 2, what="silence was checked twice", timeout_s=15)
+    eventually(
+        lambda: drive.client.calls.snapshot()["GET /_ping"] >= pings + 2, what="silence was checked twice", timeout_s=15
+    )
     assert [e.action for e in seen if e.kind == "engine"] == ["connected"]
 
 

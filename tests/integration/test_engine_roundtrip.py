@@ -35,15 +35,17 @@ def test_a_created_container_has_no_drift(drive: Driving) -> None:
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
-    @given(container_specs(drive.name, drive.client.api_version), st.booleans())
-    def property_(spec: dict[str, dict[str, object]], disguised: bool) -> None:
+    @given(spec=container_specs(drive.name, drive.client.api_version), disguised=st.booleans())
+    def property_(*, spec: dict[str, dict[str, object]], disguised: bool) -> None:
         step = drive.container("any", **{k: dict(v) for k, v in spec.items()})
         container_id = drive.do(step)["id"]
         try:
             live = drive.live(Kind.CONTAINER, "any")
             assert live is not None
             # With another digest even the fields that cannot change live are compared.
-            want = Resource(key=step.key, name=step.name, spec=step.spec, digest="other" if disguised else digest(step.spec))
+            want = Resource(
+                key=step.key, name=step.name, spec=step.spec, digest="other" if disguised else digest(step.spec)
+            )
             assert compare(want, live) == ()
         finally:
             drive.do(RemoveContainer(container=Existing(container_id), name=step.name, force=True))
@@ -56,8 +58,15 @@ def test_a_started_container_has_no_drift_either(drive: Driving) -> None:
     step = drive.container(
         "busy",
         Config={"Healthcheck": {"Test": ["CMD", "true"], "Interval": 1_000_000_000}, "ExposedPorts": ["80/tcp"]},
-        HostConfig={"NetworkMode": front, "Memory": 32 << 20, "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}},
-        Networks={front: {"Aliases": ["busy"]}, f"{drive.name}_back": {"Aliases": ["busy"], "IPv4Address": "10.213.77.9"}},
+        HostConfig={
+            "NetworkMode": front,
+            "Memory": 32 << 20,
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
+        },
+        Networks={
+            front: {"Aliases": ["busy"]},
+            f"{drive.name}_back": {"Aliases": ["busy"], "IPv4Address": "10.213.77.9"},
+        },
         Mounts={"/data": {"Type": "volume", "Source": f"{drive.name}_data"}, "/anon": {"Type": "volume"}},
     )
     container = Existing(drive.do(step)["id"])
@@ -97,7 +106,9 @@ def test_a_network_has_no_drift(drive: Driving, spec: dict[str, object]) -> None
         drive.do(RemoveNetwork(handle=handle, name=step.name))
 
 
-@pytest.mark.parametrize("spec", [{}, {"Labels": {"x": "y"}}, {"DriverOpts": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}}], ids=str)
+@pytest.mark.parametrize(
+    "spec", [{}, {"Labels": {"x": "y"}}, {"DriverOpts": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}}], ids=str
+)
 def test_a_volume_has_no_drift(drive: Driving, spec: dict[str, object]) -> None:
     volume = f"v{digest(spec)[:6]}"
     step = drive.volume(volume, **spec)

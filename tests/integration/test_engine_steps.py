@@ -14,8 +14,8 @@ from trimtab.backends.engine.errors import PortTaken, Taken
 from trimtab.backends.engine.steps import (
     ConnectNetwork,
     CreatedBy,
-    DisconnectNetwork,
     DiscardContainer,
+    DisconnectNetwork,
     ExecHook,
     Existing,
     RemoveContainer,
@@ -68,7 +68,10 @@ def test_a_life_of_a_container(drive: Driving, docker_api: docker.APIClient) -> 
     live = drive.live(Kind.CONTAINER, "web")
     assert live is not None
     assert live.running.status is RunState.RUNNING
-    assert live.fields["Networks"] == {front: {"Aliases": ["web"], **_mac(live, front)}, back: {"Aliases": ["other"], **_mac(live, back)}}
+    assert live.fields["Networks"] == {
+        front: {"Aliases": ["web"], **_mac(live, front)},
+        back: {"Aliases": ["other"], **_mac(live, back)},
+    }
     assert live.fields["HostConfig"]["Memory"] == 64 << 20  # type: ignore[index]
     assert live.fields["HostConfig"]["RestartPolicy"]["Name"] == "always"  # type: ignore[index]
 
@@ -115,9 +118,15 @@ def test_networks_and_volumes_twice_are_one(drive: Driving, scope: EngineScope) 
         drive.do(drive.network("front", Internal=True))
 
 
-def test_others_objects_with_our_names_are_left_alone(drive: Driving, docker_api: docker.APIClient, scope: EngineScope) -> None:
+def test_others_objects_with_our_names_are_left_alone(
+    drive: Driving, docker_api: docker.APIClient, scope: EngineScope
+) -> None:
     container, network, volume = drive.container(), drive.network(), drive.volume()
-    stranger = docker_api.create_container(BASE_IMAGE, name=container.name, labels={**container.labels, RUN_LABEL: scope.name, "trimtab.dev/seal": "0" * 32})
+    stranger = docker_api.create_container(
+        BASE_IMAGE,
+        name=container.name,
+        labels={**container.labels, RUN_LABEL: scope.name, "trimtab.dev/seal": "0" * 32},
+    )
     docker_api.create_network(network.name, labels=scope.labels)
     docker_api.create_volume(volume.name, labels=scope.labels)
     for step in (container, network, volume):
@@ -141,11 +150,15 @@ def test_a_create_that_fails_leaves_nothing(drive: Driving, scope: EngineScope) 
 def test_a_taken_port_names_the_port(drive: Driving, docker_api: docker.APIClient) -> None:
     front = drive.do(drive.network()) and f"{drive.name}_front"
     ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
-    one, _ = drive.run("one", HostConfig={"NetworkMode": front, "PortBindings": ports}, Networks={front: {"Aliases": ["one"]}})
+    one, _ = drive.run(
+        "one", HostConfig={"NetworkMode": front, "PortBindings": ports}, Networks={front: {"Aliases": ["one"]}}
+    )
     port = docker_api.inspect_container(one)["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
     ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}
     with pytest.raises(PortTaken, match=f"port {port} "):
-        drive.run("two", HostConfig={"NetworkMode": front, "PortBindings": ports}, Networks={front: {"Aliases": ["two"]}})
+        drive.run(
+            "two", HostConfig={"NetworkMode": front, "PortBindings": ports}, Networks={front: {"Aliases": ["two"]}}
+        )
 
 
 def test_a_network_in_use_names_its_user(drive: Driving, docker_api: docker.APIClient, scope: EngineScope) -> None:
@@ -162,7 +175,9 @@ def test_a_network_in_use_names_its_user(drive: Driving, docker_api: docker.APIC
 
 def test_a_reference_to_another_service_follows_its_container(drive: Driving, docker_api: docker.APIClient) -> None:
     owner, owner_step = drive.run("owner")
-    step = drive.container("guest", HostConfig={"NetworkMode": "container:service:owner", "VolumesFrom": ["service:owner:ro"]})
+    step = drive.container(
+        "guest", HostConfig={"NetworkMode": "container:service:owner", "VolumesFrom": ["service:owner:ro"]}
+    )
     guest = drive.do(step)["id"]
     assert docker_api.inspect_container(guest)["HostConfig"]["NetworkMode"] == f"container:{owner}"
     live = drive.live(Kind.CONTAINER, "guest")
@@ -184,7 +199,9 @@ def test_undoing_a_replacement(drive: Driving, docker_api: docker.APIClient, sco
     drive.do(StopContainer(container=Existing(old), name=step.name, grace_s=0))
     drive.do(DisconnectNetwork(container=Existing(old), name=step.name, network=front))
     drive.do(RenameContainer(container=Existing(old), name=f"{step.name}-{step.labels['trimtab.dev/digest'][:8]}"))
-    new = drive.container(HostConfig={"NetworkMode": front}, Config={"Cmd": ["false"]}, Networks={front: {"Aliases": ["web"]}})
+    new = drive.container(
+        HostConfig={"NetworkMode": front}, Config={"Cmd": ["false"]}, Networks={front: {"Aliases": ["web"]}}
+    )
     outputs = {7: drive.do(new)}
     undo = RestoreContainer(container=Existing(old), name=step.name, replacement=CreatedBy(7), grace_s=0)
     drive.do(undo, outputs=outputs)

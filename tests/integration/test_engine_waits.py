@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.driving import Driving, driving
 from tests.support.engine import EngineScope
-from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, Existing
+from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, Existing, RemoveContainer
 from trimtab.errors import Conflict, DeadlineExceeded, TransientError, UnhealthyRelease
 
 pytestmark = pytest.mark.engine
@@ -43,7 +43,7 @@ def test_a_crash_loop_is_no_running(drive: Driving) -> None:
     container, step = drive.run("loops", Config={"Cmd": ["sh", "-c", "sleep 0.3; exit 1"]}, HostConfig=loop)
     with pytest.raises(UnhealthyRelease, match="exited right after"):
         drive.do(AwaitRunning(container=Existing(container), name=step.name, settle_s=5))
-    drive.driver.perform(_kill(container, step.name), _context())
+    drive.do(_kill(container, step.name))
 
 
 def test_healthy_is_noticed_by_its_event(drive: Driving) -> None:
@@ -60,14 +60,18 @@ def test_healthy_is_noticed_by_its_event(drive: Driving) -> None:
 
 def test_unhealthy_says_why(drive: Driving) -> None:
     command = ["sh", "-c", "echo from the log; sleep 600"]
-    container, step = drive.run("ill", Config={"Cmd": command, "Healthcheck": _check("echo cannot reach the store; exit 1")})
+    container, step = drive.run(
+        "ill", Config={"Cmd": command, "Healthcheck": _check("echo cannot reach the store; exit 1")}
+    )
     with pytest.raises(UnhealthyRelease, match="cannot reach the store") as caught:
         drive.do(AwaitHealthy(container=Existing(container), name=step.name))
     assert caught.value.log_tail == ("from the log",)
 
 
 def test_an_exit_a_deadline_and_no_check(drive: Driving) -> None:
-    container, step = drive.run("dies", Config={"Cmd": ["sh", "-c", "sleep 0.5"], "Healthcheck": _check("false", StartPeriod=60 * NS)})
+    container, step = drive.run(
+        "dies", Config={"Cmd": ["sh", "-c", "sleep 0.5"], "Healthcheck": _check("false", StartPeriod=60 * NS)}
+    )
     with pytest.raises(UnhealthyRelease, match="before it became healthy: exit code 0"):
         drive.do(AwaitHealthy(container=Existing(container), name=step.name))
     container, step = drive.run("slow", Config={"Healthcheck": _check("false", StartPeriod=60 * NS)})
@@ -102,18 +106,10 @@ def test_cancelling_returns_soon(drive: Driving) -> None:
 
 def test_removed_meanwhile(drive: Driving) -> None:
     container, step = drive.run("removed")
-    threading.Timer(0.5, lambda: drive.driver.perform(_kill(container, step.name), _context())).start()
+    threading.Timer(0.5, lambda: drive.do(_kill(container, step.name))).start()
     with pytest.raises((Conflict, UnhealthyRelease)):
         drive.do(AwaitCompleted(container=Existing(container), name=step.name), timeout_s=20)
 
 
-def _kill(container: str, name: str):  # type: ignore[no-untyped-def]
-    from trimtab.backends.engine.steps import RemoveContainer
-
+def _kill(container: str, name: str) -> RemoveContainer:
     return RemoveContainer(container=Existing(container), name=name, force=True)
-
-
-def _context():  # type: ignore[no-untyped-def]
-    from trimtab.ports import StepContext
-
-    return StepContext()

@@ -39,9 +39,7 @@ class Driving:
 
     def labels(self, key: ResourceKey, name: str, spec: Mapping[str, object]) -> dict[str, str]:
         """What the planner would label it with."""
-        return labels_for(
-            key, name=name, digest=digest(spec), revision="r1", installation=self.name, seal_key=KEY
-        )
+        return labels_for(key, name=name, digest=digest(spec), revision="r1", installation=self.name, seal_key=KEY)
 
     def container(self, service: str = "web", **parts: Any) -> CreateContainer:
         """A step that creates a container; ``parts`` are sections of its spec."""

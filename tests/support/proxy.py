@@ -1,20 +1,29 @@
-"""A unix socket in front of the engine's that a test can cut, freeze and close: an engine that restarts or hangs."""
+"""A unix socket in front of the engine's that a test can cut, freeze and close, and that counts what is asked."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import threading
 from pathlib import Path
 
+# A client sends the head of a request as one piece, and no second request before the first is answered.
+REQUEST_LINE = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (\S+) HTTP/1\.[01]\r\n")
+READS = ("GET ", "HEAD ")
+
 
 class EngineProxy:
-    """Passes bytes between clients of ``path`` and the engine's socket until told otherwise."""
+    """Passes bytes between clients of ``path`` and the engine's socket until told otherwise.
+
+    ``requests`` holds every request's method and address, oldest first.
+    """
 
     def __init__(self, path: Path, upstream: str) -> None:
         self.path = path
         self._upstream = upstream
+        self.requests: list[str] = []
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -26,6 +35,11 @@ class EngineProxy:
     def url(self) -> str:
         """For DOCKER_HOST."""
         return f"unix://{self.path}"
+
+    @property
+    def writes(self) -> list[str]:
+        """The requests that ask for more than to be told something."""
+        return [request for request in self.requests if not request.startswith(READS)]
 
     def start(self) -> None:
         """Accept connections."""
@@ -82,4 +96,6 @@ class EngineProxy:
                     self._moving.wait()
                     if not data:
                         return
+                    if ready is client and (line := REQUEST_LINE.match(data)):
+                        self.requests.append(b" ".join(line.groups()).decode())
                     ends[ready].sendall(data)

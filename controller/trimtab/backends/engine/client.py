@@ -277,7 +277,7 @@ class EngineClient:
 
 
 def _one_pool(client: APIClient) -> None:
-    """Keep connections of a socket open between requests: docker-py pools them by whole URL, so each inspect opened one.
+    """Keep connections of a socket between requests: docker-py pools them by whole URL, so each inspect opened one.
 
     Proxies and netrc of the environment are for addresses; looking them up costs as much as the request.
     """

@@ -53,8 +53,10 @@ def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs
     else:
         container_id = str(made["Id"])
     try:
+        for warning in made.get("Warnings") or ():
+            context.log(f"{step.name}: {warning}")
         if made.get("Warnings"):
-            _check_discarded(bench, container_id, step.name, request.body["HostConfig"], made["Warnings"], context)
+            _check_discarded(bench, container_id, step.name, request.body["HostConfig"], made["Warnings"])
         for network, endpoint in request.later:
             attach(bench, container_id, step.name, network, endpoint)
     except TrimtabError:
@@ -182,15 +184,15 @@ def update(bench: Bench, step: UpdateContainer, context: StepContext) -> Outputs
         "POST", f"/containers/{container_id}/update", what="update container", key=step.name, body=body
     )
     bench.cache.touch(Kind.CONTAINER, container_id)
+    for warning in (answer or {}).get("Warnings") or ():
+        context.log(f"{step.name}: {warning}")
     if answer and answer.get("Warnings"):
-        _check_discarded(bench, container_id, step.name, body, answer["Warnings"], context)
+        _check_discarded(bench, container_id, step.name, body, answer["Warnings"])
     return {"id": container_id}
 
 
-def _check_discarded(
-    bench: Bench, container_id: str, name: str, asked: Mapping[str, Any], warnings: list[str], context: StepContext
-) -> None:
-    """The engine drops limits that its kernel cannot keep, and only warns; a limit that is not kept must not look kept."""
+def _check_discarded(bench: Bench, container_id: str, name: str, asked: Mapping[str, Any], warnings: list[str]) -> None:
+    """The engine drops limits that its kernel cannot keep, and only warns; what is not kept must not look kept."""
     host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
     lost = sorted(field for field, value in asked.items() if value and not host.get(field))
     if lost:
@@ -198,12 +200,10 @@ def _check_discarded(
             f"container {name}: the engine cannot honour {', '.join(lost)}: {'; '.join(warnings)}",
             hint="leave it out, or give the engine's host a kernel that supports it",
         )
-    for warning in warnings:
-        context.log(f"{name}: {warning}")
 
 
 def _swap_too(bench: Bench, container_id: str, body: dict[str, Any]) -> None:
-    """The engine set the swap limit to twice the memory by itself, and refuses memory above the old swap limit."""
+    """The engine set the swap limit to twice the memory itself, and refuses memory above the old swap limit."""
     host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
     if host.get("MemorySwap") == 2 * int(host.get("Memory") or 0):
         body["MemorySwap"] = 2 * int(body["Memory"])
@@ -288,7 +288,7 @@ def _delete(bench: Bench, container_id: str, name: str, *, force: bool, context:
             if time.monotonic() > until or (context and context.cancelled.is_set()):
                 raise Conflict(
                     f"remove container {name}: the engine has been removing it for over {REMOVAL_S:.0f} s",
-                    hint=f"if it stays, `docker rm -f {container_id[:12]}` or an engine restart helps; it will be tried again",
+                    hint=f"if it stays, `docker rm -f {container_id[:12]}` or an engine restart helps",
                 ) from error
             time.sleep(_POLL_S)
     finally:

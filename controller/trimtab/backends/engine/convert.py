@@ -237,7 +237,7 @@ def _volumes_from(source: str, resolved: Resolved) -> str:
 
 
 def _mounts(mounts: Mapping[str, object], api: Version, resolved: Resolved) -> tuple[list[Body], list[str]]:
-    """(HostConfig.Mounts, HostConfig.Binds); the latter only where the engine knows no other way to make a directory."""
+    """(HostConfig.Mounts, HostConfig.Binds); the latter only where there is no other way to have a directory made."""
     long: list[Body] = []
     short: list[str] = []
     for target in sorted(mounts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,90 +46,111 @@ class PortTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    pattern: re.Pattern[str]
-    make: Callable[[str, re.Match[str]], TrimtabError]
+    """A message of the engine, and ours for it; {0} is the first group that matched, {text} all of the message."""
+
+    pattern: str
+    kind: type[TrimtabError]
+    message: str
+    hint: str
+
+    def apply(self, what: str, text: str) -> TrimtabError | None:
+        match = re.search(self.pattern, text, re.IGNORECASE)
+        if match is None:
+            return None
+        found = next((group for group in match.groups() if group), "")
+        values = {"text": text.strip()}
+        said = self.message.format(found.rstrip(".,"), **values)
+        return self.kind(f"{what}: {said}", hint=self.hint.format(found, **values))
 
 
-def _rule(pattern: str, make: Callable[[str, re.Match[str]], TrimtabError]) -> _Rule:
-    return _Rule(re.compile(pattern, re.IGNORECASE), make)
+_PORT_HINT = "stop what listens on {0}, or publish another; `docker ps --filter publish={0}` lists containers that do"
+_START_HINT = "check command, entrypoint and platform"
 
-
-def _port_taken(what: str, match: re.Match[str]) -> TrimtabError:
-    port = next((group for group in match.groups() if group), "?")
-    return PortTaken(
-        f"{what}: port {port} of the host is already in use",
-        hint=f"stop what listens on {port}, or publish another port; `docker ps --filter publish={port}` "
-        "lists the containers that hold it",
-    )
-
-
-# Source: messages of moby 20.10 to 28.5 (daemon, libnetwork, runconfig, volume/mounts), runc 1.1; the first match counts.
+# Source: messages of moby 20.10 to 28.5 (daemon, libnetwork, runconfig, volume/mounts), runc 1.1. The first one counts.
 _RULES = (
-    _rule(r"bind for \S*?:(\d+)\S* failed: port is already allocated", _port_taken),
-    _rule(r"(?:listen|bind)\S* \S+? ?\S*?:(\d+):? .*address already in use|:(\d+)\b.*(?:port is already allocated|address already in use)", _port_taken),
-    _rule(
+    _Rule(
+        r"bind for \S*?:(\d+)\S* failed: port is already allocated"
+        r"|listen \S+ \S*?:(\d+): .*address already in use"
+        r"|failed to bind host port for \S*?:(\d+):\S* address already in use"
+        r"|:(\d+)\b.*(?:port is already allocated|address already in use)",
+        PortTaken,
+        "port {0} of the host is already in use",
+        _PORT_HINT,
+    ),
+    _Rule(
         r"no space left on device",
-        lambda what, _: BackendUnavailable(
-            f"{what}: the engine's disk is full", hint="free space under the engine's data root; `docker system df` shows what uses it"
-        ),
+        BackendUnavailable,
+        "the engine's disk is full",
+        "free space under the engine's data root; `docker system df` shows what uses it",
     ),
-    _rule(
+    _Rule(
         r"no such image:? ?(\S*)",
-        lambda what, match: Missing(
-            f"{what}: image {match[1].rstrip('.,') or 'asked for'} is not on the engine", hint="it will be pulled or built in the next pass"
-        ),
+        Missing,
+        "image {0} is not on the engine",
+        "it will be pulled or built in the next pass",
     ),
-    _rule(
-        r"(?:pull access denied|repository does not exist|manifest unknown|manifest for \S+ not found)",
-        lambda what, match: RegistryUnavailable(f"{what}: the registry has no such image ({match[0]})", hint="check name, tag and credentials"),
+    _Rule(
+        r"(pull access denied|repository does not exist|manifest unknown|manifest for \S+ not found)",
+        RegistryUnavailable,
+        "the registry has no such image ({0})",
+        "check name, tag and credentials",
     ),
-    _rule(
-        r"name \"?/?([^\" ]+)\"? is already in use by container \"?([0-9a-f]{12})",
-        lambda what, match: Taken(
-            f"{what}: the name {match[1]} is held by container {match[2]}, which is not ours",
-            hint=f"rename or remove it (`docker rename {match[2]} ...`), or set another container_name",
-        ),
+    _Rule(
+        r"name \S+ is already in use by container \"?([0-9a-f]{12})",
+        Taken,
+        "its name is held by container {0}, which is not ours",
+        "rename or remove that one (`docker rename {0} ...`), or set another container_name",
     ),
-    _rule(
+    _Rule(
         r"range of cpus is from|requested cpus? (?:and|are) .*not available|only \d+ cpus? available",
-        lambda what, _: UnsupportedByBackend(f"{what}: more CPUs are asked for than the engine's host has", hint="lower cpus or cpuset"),
+        UnsupportedByBackend,
+        "more CPUs are asked for than the engine's host has",
+        "lower cpus or cpuset",
     ),
-    _rule(
+    _Rule(
         r"bind source path does not exist: (\S+)",
-        lambda what, match: UserError(
-            f"{what}: {match[1]} does not exist on the engine's host",
-            code="TT2001",
-            hint="create it there, or set bind.create_host_path: true",
-        ),
+        UserError,
+        "{0} does not exist on the engine's host",
+        "create it there, or set bind.create_host_path: true",
     ),
-    _rule(
-        r"(?:pool overlaps with other one|subnet .*overlaps|networks have overlapping)",
-        lambda what, match: Conflict(f"{what}: its subnet is used by another network ({match[0]})", hint="choose another ipam subnet"),
+    _Rule(
+        r"(pool overlaps with other one|subnet .*overlaps|networks have overlapping)",
+        Conflict,
+        "its subnet is used by another network ({0})",
+        "choose another ipam subnet",
     ),
-    _rule(
-        r"(?:all predefined address pools have been fully subnetted|could not find an available, non-overlapping)",
-        lambda what, _: BackendUnavailable(
-            f"{what}: the engine has no address range left for another network",
-            hint="remove unused networks, set ipam subnets, or widen the engine's default-address-pools",
-        ),
+    _Rule(
+        r"all predefined address pools have been fully subnetted|could not find an available, non-overlapping",
+        BackendUnavailable,
+        "the engine has no address range left for another network",
+        "remove unused networks, set ipam subnets, or widen the engine's default-address-pools",
     ),
-    _rule(
+    _Rule(
         r"address already in use",
-        lambda what, _: Conflict(f"{what}: a fixed network address is already in use", hint="two containers ask for the same ipv4_address"),
+        Conflict,
+        "a fixed network address is already in use",
+        "two containers ask for the same ipv4_address",
     ),
-    _rule(
-        r"(?:executable file not found|no such file or directory|permission denied).*unknown|exec format error|oci runtime create failed",
-        lambda what, match: UnhealthyRelease(f"{what}: the container cannot start: {match.string.strip()}", hint="check command, entrypoint and platform"),
+    _Rule(
+        r"unknown or invalid runtime name|unknown runtime specified",
+        UnsupportedByBackend,
+        "{text}",
+        "the runtime has to be configured in the engine's daemon.json",
     ),
-    _rule(
-        r"unknown or invalid runtime name|unknown runtime specified (\S+)",
-        lambda what, match: UnsupportedByBackend(f"{what}: {match.string.strip()}", hint="the runtime has to be configured in the engine's daemon.json"),
-    ),
-    _rule(
+    _Rule(
         r"could not select device driver",
-        lambda what, match: UnsupportedByBackend(f"{what}: {match.string.strip()}", hint="install the device's container toolkit on the engine's host"),
+        UnsupportedByBackend,
+        "{text}",
+        "install the device's container toolkit on the engine's host",
     ),
-)  # fmt: skip
+    _Rule(
+        r"(?:executable file not found|no such file or directory|permission denied).*unknown|exec format error",
+        UnhealthyRelease,
+        "the container cannot start: {text}",
+        _START_HINT,
+    ),
+    _Rule(r"oci runtime create failed", UnhealthyRelease, "the container cannot start: {text}", _START_HINT),
+)
 
 
 def explain(status: int, message: str, what: str) -> TrimtabError:
@@ -137,8 +158,8 @@ def explain(status: int, message: str, what: str) -> TrimtabError:
     if status == 404 and not re.search("no such image|pull access|manifest", message, re.IGNORECASE):
         return Missing(f"{what}: {message}")
     for rule in _RULES:
-        if match := rule.pattern.search(message):
-            return rule.make(what, match)
+        if (error := rule.apply(what, message)) is not None:
+            return error
     if status == 409:
         return Taken(f"{what}: {message}", hint="it will be looked at again")
     if status in {403, 423}:

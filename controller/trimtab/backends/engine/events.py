@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,6 +116,9 @@ class EventStream:
         )
         self._response = response
         try:
+            # stop() cuts the connection that it sees; it may have been too early to see this one.
+            if self._stop.is_set():
+                return
             if not self.connected.is_set():
                 self.connected.set()
                 self._on_connected()
@@ -161,13 +165,9 @@ class EventStream:
 
 def _stamp(moment: str) -> str:
     """An RFC 3339 time as ``since`` takes it: seconds and nanoseconds."""
-    whole, _, fraction = moment.rstrip("Z").partition(".")
-    digits = "".join(c for c in fraction[:9] if c.isdigit()).ljust(9, "0")
-    seconds = (
-        int(datetime.fromisoformat(f"{whole[:19]}+00:00").timestamp())
-        if moment.endswith("Z")
-        else int(datetime.fromisoformat(moment).timestamp())
-    )
+    fraction = re.search(r"\.(\d{1,9})", moment)
+    digits = (fraction[1] if fraction else "").ljust(9, "0")
+    seconds = int(datetime.fromisoformat(moment).timestamp())
     return f"{seconds}.{digits}"
 
 

@@ -44,7 +44,7 @@ def live_container(
         revision=labels.get(REVISION, ""),
         fields=fields,
         inherited=inherited,
-        running=running(inspect, stopped_by_request),
+        running=running(inspect, stopped_by_request=stopped_by_request),
         image_id=str(inspect.get("Image") or ""),
         created_at=_time(inspect.get("Created")),
     )
@@ -53,17 +53,17 @@ def live_container(
 def live_network(key: ResourceKey, inspect: Mapping[str, Any]) -> Live:
     """A network of ours, without its endpoints."""
     fields, inherited = normalise_network(inspect)
-    return _labelled(key, str(inspect["Id"]), inspect, fields, inherited, inspect.get("Created"))
+    return _labelled(key, inspect, fields, inherited, handle=str(inspect["Id"]), created=inspect.get("Created"))
 
 
 def live_volume(key: ResourceKey, inspect: Mapping[str, Any], *, complete: bool = True) -> Live:
     """A volume of ours. A content volume that was not filled to the end has no digest: it is to be made again."""
     fields, inherited = normalise_volume(inspect) if key.kind is Kind.VOLUME else ({}, {})
-    live = _labelled(key, str(inspect["Name"]), inspect, fields, inherited, inspect.get("CreatedAt"))
+    live = _labelled(key, inspect, fields, inherited, handle=str(inspect["Name"]), created=inspect.get("CreatedAt"))
     return live if complete else replace(live, digest="")
 
 
-def running(inspect: Mapping[str, Any], stopped_by_request: bool | None) -> Running:
+def running(inspect: Mapping[str, Any], *, stopped_by_request: bool | None = None) -> Running:
     """A container's state."""
     state = inspect.get("State") or {}
     health = state.get("Health") or {}
@@ -80,7 +80,7 @@ def running(inspect: Mapping[str, Any], stopped_by_request: bool | None) -> Runn
         started_at=_time(state.get("StartedAt")),
         finished_at=_time(state.get("FinishedAt")),
         error=str(state.get("Error") or ""),
-        probe_output=str((log[-1] or {}).get("Output") or "").strip()[-_OUTPUT_LENGTH:] if log else "",
+        probe_output=_output(log),
         stopped_by_request=stopped_by_request if stopped else None,
     )
 
@@ -91,19 +91,22 @@ def weigh(live: Live, key: bytes) -> str:
     Keyed, because ``fields`` holds environment values and the digest is written into plans.
     """
     state = live.running
-    facts = [
-        str(live.key), live.handle, live.name, live.digest, live.fields, live.image_id, state.status.value, state.exit_code,
-        state.probe is Probe.UNHEALTHY, state.stopped_by_request, list(live.endpoints),
-    ]  # fmt: skip
+    facts = {
+        "object": [str(live.key), live.handle, live.name, live.digest, live.image_id],
+        "fields": live.fields,
+        "state": [state.status.value, state.exit_code, state.probe is Probe.UNHEALTHY, state.stopped_by_request],
+        "endpoints": live.endpoints,
+    }
     return fingerprint(key, canonical_json(facts))
 
 
 def _labelled(
     key: ResourceKey,
-    handle: str,
     inspect: Mapping[str, Any],
     fields: Mapping[str, object],
     inherited: Mapping[str, object],
+    *,
+    handle: str,
     created: object,
 ) -> Live:
     labels = labels_of(key.kind, inspect)
@@ -117,6 +120,10 @@ def _labelled(
         inherited=inherited,
         created_at=_time(created),
     )
+
+
+def _output(log: list[Mapping[str, Any]]) -> str:
+    return str(log[-1].get("Output") or "").strip()[-_OUTPUT_LENGTH:] if log else ""
 
 
 def _time(value: object) -> datetime | None:

@@ -8,6 +8,7 @@ Volumes survive an engine's restart, and so does the lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -23,7 +24,7 @@ from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.events import EventStream, RawEvent
 from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
-from trimtab.errors import Conflict, LockHeld, TrimtabError
+from trimtab.errors import Conflict, LockHeld, TransientError, TrimtabError
 
 HOLDER = PREFIX + "holder"
 HOST = PREFIX + "host"
@@ -88,13 +89,14 @@ class EngineLock:
         self._stream.start()
 
     def release(self) -> None:
-        """Give it back."""
+        """Give it back; when the engine is out of reach, the next one finds out that we are gone."""
         with self._mutex:
             held, self._held = self._held, False
         if self._stream is not None:
             self._stream.stop()
-        if held and self._holder().get(HOLDER) == self._nonce:
-            self._remove(self._name)
+        with contextlib.suppress(TransientError):
+            if held and self._holder().get(HOLDER) == self._nonce:
+                self._remove(self._name)
 
     def __enter__(self) -> Self:
         self.acquire()

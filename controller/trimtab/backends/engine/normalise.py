@@ -21,7 +21,8 @@ Fields = dict[str, object]
 # Kept when they say something; nothing, zero, false and empty are the engine's way to say "not set".
 _PLAIN = (
     "AutoRemove", "BlkioWeight", "CgroupParent", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime",
-    "CpuShares", "CpusetCpus", "CpusetMems", "KernelMemory", "Memory", "MemoryReservation", "NanoCpus", "OomKillDisable",
+    "CpuShares", "CpusetCpus", "CpusetMems", "KernelMemory", "Memory", "MemoryReservation", "NanoCpus",
+    "OomKillDisable",
     "OomScoreAdj", "Privileged", "PublishAllPorts", "ReadonlyRootfs", "UTSMode", "UsernsMode", "VolumeDriver",
 )  # fmt: skip
 # Mappings of text, in which an empty value says something.
@@ -224,9 +225,11 @@ def _asked(host: Mapping[str, object]) -> Fields:
     for name, member in _BY_MEMBER.items():
         if items := _list(host.get(name)):
             fields[name] = [_plain(item) for item in sorted(items, key=lambda item: str(_map(item).get(member)))]
-    for name in ("CapAdd", "CapDrop"):
-        if capabilities := _list(host.get(name)):
-            fields[name] = sorted(str(item).upper().removeprefix("CAP_") for item in capabilities)
+    fields |= {
+        name: sorted(str(item).upper().removeprefix("CAP_") for item in _list(host[name]))
+        for name in ("CapAdd", "CapDrop")
+        if host.get(name)
+    }
     for name, nothing in (
         ("Init", ()),
         ("PidsLimit", (0, -1)),
@@ -236,17 +239,24 @@ def _asked(host: Mapping[str, object]) -> Fields:
         value = host.get(name)
         if value is not None and value not in nothing:
             fields[name] = value
-    if links := _list(host.get("Links")):
-        # Given as name:alias, told as /name:/own-name/alias.
-        fields["Links"] = sorted(":".join(end.rpartition("/")[2] for end in str(link).split(":")) for link in links)
-    if limits := [_map(limit) for limit in _list(host.get("Ulimits"))]:
-        limits.sort(key=lambda limit: str(limit["Name"]))
-        fields["Ulimits"] = {str(u["Name"]): {"Soft": u.get("Soft", 0), "Hard": u.get("Hard", 0)} for u in limits}
+    # Given as name:alias, told as /name:/own-name/alias.
+    links = [":".join(end.rpartition("/")[2] for end in str(link).split(":")) for link in _list(host.get("Links"))]
+    if links:
+        fields["Links"] = sorted(links)
+    if limits := _list(host.get("Ulimits")):
+        fields["Ulimits"] = _ulimits(limits)
     if bindings := _ports(_map(host.get("PortBindings"))):
         fields["PortBindings"] = bindings
     if options := _security(host):
         fields["SecurityOpt"] = options
     return fields
+
+
+def _ulimits(limits: list[object]) -> Fields:
+    by_name = {str(_map(limit).get("Name")): _map(limit) for limit in limits}
+    return {
+        name: {"Soft": by_name[name].get("Soft", 0), "Hard": by_name[name].get("Hard", 0)} for name in sorted(by_name)
+    }
 
 
 def _security(host: Mapping[str, object]) -> list[str]:

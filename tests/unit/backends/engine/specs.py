@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 MIB = 1 << 20
 NS = 1_000_000_000
 
+_TRUE = st.sampled_from([True])
 _words = st.text("abcdefghij0123456789", min_size=1, max_size=8)
 _texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=("Cs", "Cc")), max_size=12)
 _names = st.sampled_from(["PATH", "TERM", "A", "B_C", "http_proxy", "LONG_NAME_1"])
@@ -36,8 +37,8 @@ def configs() -> st.SearchStrategy[dict[str, Any]]:
         ExposedPorts=_sorted(st.sampled_from(["80/tcp", "53/udp", "9000/tcp"])),
         StopSignal=st.sampled_from(["SIGINT", "SIGUSR1", "9"]),
         StopTimeout=st.integers(0, 60),
-        Tty=st.just(True),
-        OpenStdin=st.just(True),
+        Tty=_TRUE,
+        OpenStdin=_TRUE,
         MacAddress=st.just("02:42:ac:11:00:09"),
         Healthcheck=st.one_of(
             st.just({"Test": ["NONE"]}),
@@ -56,8 +57,17 @@ def configs() -> st.SearchStrategy[dict[str, Any]]:
 
 def _limits() -> st.SearchStrategy[dict[str, Any]]:
     memory = st.integers(8, 64).map(lambda m: m * MIB)
-    swaps = memory.flatmap(lambda m: st.sampled_from([{"Memory": m}, {"Memory": m, "MemorySwap": 2 * m}, {"Memory": m, "MemorySwap": -1}]))
-    cpus = st.sampled_from([{}, {"NanoCpus": 500_000_000}, {"CpuQuota": 50_000, "CpuPeriod": 100_000}, {"CpuShares": 512, "CpusetCpus": "0"}])
+    swaps = memory.flatmap(
+        lambda m: st.sampled_from([{"Memory": m}, {"Memory": m, "MemorySwap": 2 * m}, {"Memory": m, "MemorySwap": -1}])
+    )
+    cpus = st.sampled_from(
+        [
+            {},
+            {"NanoCpus": 500_000_000},
+            {"CpuQuota": 50_000, "CpuPeriod": 100_000},
+            {"CpuShares": 512, "CpusetCpus": "0"},
+        ]
+    )
     return st.tuples(st.one_of(st.just({}), swaps), cpus).map(lambda parts: {**parts[0], **parts[1]})
 
 
@@ -74,20 +84,24 @@ def hosts() -> st.SearchStrategy[dict[str, Any]]:
         ),
         CapAdd=_sorted(st.sampled_from(["NET_ADMIN", "SYS_TIME", "ALL"])),
         CapDrop=_sorted(st.sampled_from(["CHOWN", "MKNOD", "NET_RAW"])),
-        SecurityOpt=_sorted(st.sampled_from(["no-new-privileges:true", "seccomp=unconfined", "systempaths=unconfined"])),
+        SecurityOpt=_sorted(
+            st.sampled_from(["no-new-privileges:true", "seccomp=unconfined", "systempaths=unconfined"])
+        ),
         Sysctls=st.just({"net.ipv4.ip_unprivileged_port_start": "0"}),
         Ulimits=st.dictionaries(st.sampled_from(["nofile", "nproc"]), st.just({"Soft": 100, "Hard": 200}), min_size=1),
         Devices=st.just([{"PathOnHost": "/dev/null", "PathInContainer": "/dev/nothing", "CgroupPermissions": "rwm"}]),
         DeviceCgroupRules=st.just(["c 1:3 rwm"]),
-        LogConfig=st.sampled_from([{"Type": "json-file", "Config": {"max-size": "1m"}}, {"Type": "none", "Config": {}}]),
+        LogConfig=st.sampled_from(
+            [{"Type": "json-file", "Config": {"max-size": "1m"}}, {"Type": "none", "Config": {}}]
+        ),
         Dns=st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), unique=True, min_size=1),
         DnsSearch=st.just(["example.test"]),
         DnsOptions=st.just(["ndots:2"]),
         ExtraHosts=_sorted(st.sampled_from(["a:10.0.0.1", "b:10.0.0.2", "gw:host-gateway"])),
         ShmSize=st.sampled_from([64 * MIB, 128 * MIB]),
         Init=st.booleans(),
-        ReadonlyRootfs=st.just(True),
-        Privileged=st.just(True),
+        ReadonlyRootfs=_TRUE,
+        Privileged=_TRUE,
         PidMode=st.just("host"),
         IpcMode=st.sampled_from(["private", "shareable", "host", "none"]),
         UsernsMode=st.just("host"),

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from trimtab.backends.engine.convert import Resolved, container_request, endpoint_body, network_body, references, volume_body
+from trimtab.backends.engine.convert import (
+    Resolved,
+    container_request,
+    endpoint_body,
+    network_body,
+    references,
+    volume_body,
+)
 from trimtab.errors import UnsupportedByBackend
 from trimtab.model.desired import Secret
 
@@ -28,7 +35,9 @@ def test_secrets_are_revealed_in_the_body_alone() -> None:
 
 
 def test_published_ports_are_exposed() -> None:
-    assert _body(HostConfig={"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "1"}]}})["ExposedPorts"] == {"80/tcp": {}}
+    assert _body(HostConfig={"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "1"}]}})["ExposedPorts"] == {
+        "80/tcp": {}
+    }
 
 
 def test_cleared_commands() -> None:
@@ -54,12 +63,22 @@ def test_content_is_a_path_or_a_part_of_a_volume() -> None:
         {"Type": "bind", "Source": "/mnt/shop_c/1/a", "Target": "/x", "ReadOnly": True}
     ]
     assert _body(NEW, Mounts=mounts)["HostConfig"]["Mounts"] == [
-        {"Type": "volume", "Source": "shop_c", "Target": "/x", "ReadOnly": True, "VolumeOptions": {"NoCopy": True, "Subpath": "1/a"}}
+        {
+            "Type": "volume",
+            "Source": "shop_c",
+            "Target": "/x",
+            "ReadOnly": True,
+            "VolumeOptions": {"NoCopy": True, "Subpath": "1/a"},
+        }
     ]
 
 
 def test_old_engines_attach_one_network_at_create() -> None:
-    spec = {"Config": {"Image": "i"}, "HostConfig": {"NetworkMode": "b"}, "Networks": {"a": {"Aliases": ["x"]}, "b": {"Aliases": ["y"]}}}
+    spec = {
+        "Config": {"Image": "i"},
+        "HostConfig": {"NetworkMode": "b"},
+        "Networks": {"a": {"Aliases": ["x"]}, "b": {"Aliases": ["y"]}},
+    }
     old = container_request(spec, {}, api=OLD, resolved=Resolved())
     assert list(old.body["NetworkingConfig"]["EndpointsConfig"]) == ["b"]
     assert old.later == (("a", {"Aliases": ["x"]}),)
@@ -69,7 +88,11 @@ def test_old_engines_attach_one_network_at_create() -> None:
 
 
 def test_mac_addresses_are_where_the_version_wants_them() -> None:
-    spec = {"Config": {"Image": "i", "MacAddress": "02:42:ac:11:00:09"}, "HostConfig": {"NetworkMode": "a"}, "Networks": {"a": {}}}
+    spec = {
+        "Config": {"Image": "i", "MacAddress": "02:42:ac:11:00:09"},
+        "HostConfig": {"NetworkMode": "a"},
+        "Networks": {"a": {}},
+    }
     assert _body(OLD, **spec)["MacAddress"] == "02:42:ac:11:00:09"
     new = _body(NEW, **spec)
     assert "MacAddress" not in new

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the engines' messages as they are
 """Foreign errors become ours: class, message, what to do. Messages as real engines wrote them."""
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from trimtab.errors import (
         (500, "Address already in use", Conflict, "fixed network address"),
         (404, "No such image: web:1", Missing, "image web:1 is not on the engine"),
         (404, "No such container: x", Missing, "No such container"),
-        (409, 'Conflict. The container name "/web" is already in use by container "0123456789abcdef". You have to remove (or rename) that container', Taken, "name web is held by container 0123456789ab"),
+        (409, 'Conflict. The container name "/web" is already in use by container "0123456789abcdef". You have to remove (or rename) that container', Taken, "its name is held by container 0123456789ab"),
         (409, "removal of container x is already in progress", Taken, "already in progress"),
         (403, "error while removing network: network x id y has active endpoints", Refused, "active endpoints"),
         (500, "write /var/lib/docker/x: no space left on device", BackendUnavailable, "disk is full"),
         (400, "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", UnsupportedByBackend, "more CPUs"),
-        (400, "invalid mount config for type \"bind\": bind source path does not exist: /nope", UserError, "/nope does not exist on the engine's host"),
-        (400, "OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"nope\": executable file not found in $PATH: unknown", UnhealthyRelease, "cannot start"),
+        (400, 'invalid mount config for type "bind": bind source path does not exist: /nope', UserError, "/nope does not exist on the engine's host"),
+        (400, 'OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "nope": executable file not found in $PATH: unknown', UnhealthyRelease, "cannot start"),
         (400, "Unknown runtime specified nope", UnsupportedByBackend, "runtime"),
         (403, "Pool overlaps with other one on this address space", Conflict, "subnet is used"),
         (500, "something new", BackendUnavailable, "something new"),

@@ -53,7 +53,9 @@ def test_a_live_edit_is_a_difference(path: Path) -> None:
     edited = copy.deepcopy(recorded["started"])
     edited["HostConfig"] |= {"Memory": 1 << 26, "MemorySwap": 1 << 27, "CpuShares": 7}
     edited["Config"]["Env"].append("NEW=1")
-    fields, inherited = normalise_container(edited, recorded["image"], names=Names(), facts=EngineFacts(**recorded["facts"]))
+    fields, inherited = normalise_container(
+        edited, recorded["image"], names=Names(), facts=EngineFacts(**recorded["facts"])
+    )
     assert [c.path for c in _compare(recorded["spec"], fields, inherited)] == [  # type: ignore[attr-defined]
         "/Config/Env/NEW",
         "/HostConfig/CpuShares",
@@ -71,7 +73,11 @@ def _fields(inspect: dict[str, Any], image: dict[str, Any] | None = None, names:
 
 def test_ids_read_as_names() -> None:
     names = Names(services={"b" * 64: "db"}, networks={"c" * 64: "shop_default"})
-    host = {"NetworkMode": f"container:{'b' * 64}", "PidMode": f"container:{'d' * 64}", "VolumesFrom": ["b" * 64 + ":ro"]}
+    host = {
+        "NetworkMode": f"container:{'b' * 64}",
+        "PidMode": f"container:{'d' * 64}",
+        "VolumesFrom": ["b" * 64 + ":ro"],
+    }
     fields, _ = _fields(_inspect(HostConfig=host), names=names)
     assert fields["HostConfig"]["NetworkMode"] == "container:service:db"
     assert fields["HostConfig"]["PidMode"] == f"container:{'d' * 64}"
@@ -83,7 +89,11 @@ def test_ids_read_as_names() -> None:
 def test_the_id_is_no_hostname_and_the_hostname_no_alias() -> None:
     endpoint = {"Aliases": ["web", "a" * 12, "host"]}
     fields, _ = _fields(
-        _inspect(Config={"Hostname": "a" * 12}, HostConfig={"NetworkMode": "n"}, NetworkSettings={"Networks": {"n": endpoint}})
+        _inspect(
+            Config={"Hostname": "a" * 12},
+            HostConfig={"NetworkMode": "n"},
+            NetworkSettings={"Networks": {"n": endpoint}},
+        )
     )
     assert "Hostname" not in fields.get("Config", {})
     assert fields["Networks"] == {"n": {"Aliases": ["web"]}}
@@ -92,7 +102,16 @@ def test_the_id_is_no_hostname_and_the_hostname_no_alias() -> None:
 @pytest.mark.parametrize(
     ("mount", "binds"),
     [
-        ({"Type": "volume", "Source": "shop_c", "Target": "/x", "ReadOnly": True, "VolumeOptions": {"NoCopy": True, "Subpath": "1/a"}}, []),
+        (
+            {
+                "Type": "volume",
+                "Source": "shop_c",
+                "Target": "/x",
+                "ReadOnly": True,
+                "VolumeOptions": {"NoCopy": True, "Subpath": "1/a"},
+            },
+            [],
+        ),
         ({"Type": "bind", "Source": "/mnt/vol/shop_c/1/a", "Target": "/x", "ReadOnly": True}, []),
         ({"Type": "bind", "Source": "/var/lib/docker/volumes/shop_c/_data/1/a", "Target": "/x", "ReadOnly": True}, []),
         (None, ["/mnt/vol/shop_c/1/a:/x:ro"]),
