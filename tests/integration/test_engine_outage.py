@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ def proxy(tmp_path: Path, engine_url: str) -> Iterator[EngineProxy]:
     yield made
     made.thaw()
     made.stop()
+    # Here, where the mark above applies, and not in somebody else's test.
+    gc.collect()
 
 
 @pytest.fixture
