@@ -223,6 +223,10 @@ class Meter(Protocol):
         """Add one value to a histogram."""
         ...
 
+    def forget(self, name: str, /, **current: str) -> None:
+        """Drop a gauge's series of what is gone."""
+        ...
+
 
 # What is remembered. Methods that write never raise for a broken disk: the store goes on in memory and warns.
 

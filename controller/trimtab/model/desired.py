@@ -119,6 +119,7 @@ class ContentFile:
     tree_path: str | None = None
     link_target: str | None = None
     data: bytes | None = field(default=None, repr=False)
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,16 +60,12 @@ class AppliedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedObject:
-    """One object as it was last carried out: the inventory, and the third side of the diff.
-
-    ``fields`` maps JSON pointers of the applied spec to redacted values (a secret is its fingerprint).
-    """
+    """One object as it was last carried out: the inventory. What it was made from is in Git, not here."""
 
     key: ResourceKey
     name: str
     digest: str
     handle: str = ""
-    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,5 +12,8 @@ class NoMeter:
     def gauge(self, name: str, value: float, /, **labels: str) -> None:
         """Nothing."""
 
+    def forget(self, name: str, /, **current: str) -> None:
+        """Nothing."""
+
     def observe(self, name: str, value: float, /, **labels: str) -> None:
         """Nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -52,7 +53,11 @@ class Planner(Generic[StepT]):
         images: ImageResolver,
         applied: AppliedStates,
         holds: Holds,
+        *,
+        on_rendered: Callable[[DesiredState], None] = lambda _desired: None,
     ) -> None:
+        """``on_rendered`` is told of each fresh rendering, so that its secrets can be masked wherever they turn up."""
+        self._on_rendered = on_rendered
         self._backend = backend
         self._driver = driver
         self._images = images
@@ -82,6 +87,7 @@ class Planner(Generic[StepT]):
         desired = self._backend.render(application, tree, snapshot.revision, choices)
         if diagnostics:
             desired = replace(desired, diagnostics=(*diagnostics, *desired.diagnostics))
+        self._on_rendered(desired)
         fresh = _Rendered(application, desired, tree.trace())
         with self._lock:
             # Two: the current one and the one that a rollback holds.

@@ -162,6 +162,7 @@ class Reporter:
         self._event(key, "ApplicationRemoved", "no longer in Git; removed from the engine, its volumes were kept", "")
         self._store.statuses.drop(key)
         self._store.applied.drop(key)
+        self._meter.forget("app_info", name=key.name, namespace=key.namespace)
 
     # -- nothing to do -------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.records import AppliedObject, AppliedState
-from trimtab.store.codec import json_text, parse_mapping, parse_time, parse_words, time_text
+from trimtab.store.codec import json_text, parse_time, parse_words, time_text
 from trimtab.store.database import Database
 
 
@@ -69,14 +69,12 @@ class Applied:
     def objects(self, app: AppKey) -> Mapping[ResourceKey, AppliedObject]:
         """Its inventory, in key order."""
         rows = self._database.read(
-            "SELECT kind, name, replica, engine_name, digest, handle, fields FROM objects WHERE app = ?", (str(app),)
+            "SELECT kind, name, replica, engine_name, digest, handle FROM objects WHERE app = ?", (str(app),)
         )
         found = {}
-        for kind, name, replica, engine_name, digest, handle, fields in rows:
+        for kind, name, replica, engine_name, digest, handle in rows:
             key = ResourceKey(app, Kind(kind), name, replica)
-            found[key] = AppliedObject(
-                key=key, name=engine_name, digest=digest, handle=handle, fields=parse_mapping(fields)
-            )
+            found[key] = AppliedObject(key=key, name=engine_name, digest=digest, handle=handle)
         return MappingProxyType(dict(sorted(found.items())))
 
     def record(self, objects: Sequence[AppliedObject]) -> None:
@@ -90,13 +88,12 @@ class Applied:
                 item.name,
                 item.digest,
                 item.handle,
-                json_text(item.fields),
             )
             for item in objects
         ]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
         self._database.transaction(work)
 

@@ -17,6 +17,7 @@ from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.observability.events import EventFanOut
 from trimtab.observability.metrics import Metrics
 from trimtab.observability.redaction import Redactor
+from trimtab.plan.secrets import secret_values
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.loop import ControlLoop
@@ -33,6 +34,7 @@ from trimtab.wiring.repositories import open_catalog, open_planner, open_reposit
 
 if TYPE_CHECKING:
     from trimtab.config import Config
+    from trimtab.model.desired import DesiredState
     from trimtab.model.keys import AppKey
     from trimtab.ports import Source
     from trimtab.runtime.catalog import Repository
@@ -56,6 +58,7 @@ class Controller:
 
         self.config = config
         self.stop_asked = stop or threading.Event()
+        self._redactor = redactor
         self.clock = SystemClock()
         self.metrics = Metrics()
         self.store = open_store(config)
@@ -69,7 +72,7 @@ class Controller:
             self.engine.close()
             self.store.close()
             raise
-        self.planner = open_planner(self.engine, self.store, config)
+        self.planner = open_planner(self.engine, self.store, config, self._learn_secrets)
         repositories = [open_repository(item, config) for item in config.repositories]
         self.catalog = open_catalog(repositories, self.store, config, self.planner)
         self._build_loop()
@@ -257,6 +260,10 @@ class Controller:
     def _lock_lost(self, why: str) -> None:
         self._say("LockLost", f"{why}; this controller stops", None, warning=True)
         self.stop_asked.set()
+
+    def _learn_secrets(self, desired: DesiredState) -> None:
+        if self._redactor is not None:
+            self._redactor.learn(secret_values(desired))
 
     def _say(self, reason: str, message: str, app: AppKey | None, *, warning: bool = False) -> None:
         kind = EventType.WARNING if warning else EventType.NORMAL

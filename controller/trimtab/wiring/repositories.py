@@ -13,9 +13,10 @@ from trimtab.runtime.catalog import Catalog, Repository
 from trimtab.runtime.planner import Planner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trimtab.backends.engine.steps import EngineStep
+    from trimtab.model.desired import DesiredState
     from trimtab.ports import Source
     from trimtab.store.sqlite import SqliteStore
     from trimtab.wiring.engine import Engine
@@ -73,6 +74,18 @@ def open_catalog(
     return Catalog(repositories, store.facts, elsewhere, planner.unaffected)
 
 
-def open_planner(engine: Engine, store: SqliteStore, config: Config) -> Planner[EngineStep]:
+def open_planner(
+    engine: Engine,
+    store: SqliteStore,
+    config: Config,
+    on_rendered: Callable[[DesiredState], None] = lambda _desired: None,
+) -> Planner[EngineStep]:
     """Stages 3 to 8 for this engine."""
-    return Planner(engine.dialect, engine.driver, TreeImageResolver(config.image_prefix), store.applied, store.holds)
+    return Planner(
+        engine.dialect,
+        engine.driver,
+        TreeImageResolver(config.image_prefix),
+        store.applied,
+        store.holds,
+        on_rendered=on_rendered,
+    )

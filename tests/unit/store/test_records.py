@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clock import FakeClock
-from trimtab.model.desired import Secret
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.plan import StepStatus
@@ -123,25 +122,22 @@ def test_the_three_facts_are_kept_apart(store: SqliteStore, clock: FakeClock) ->
     assert AppliedState(**{n: getattr(found, n) for n in found.__slots__} | {"updated_at": None}) == state
 
 
-def test_the_inventory_keeps_paths_and_fingerprints_never_a_secret(store: SqliteStore, tmp_path: Path) -> None:
+def test_the_inventory_is_kept_by_key(store: SqliteStore) -> None:
     key = ResourceKey(SHOP, Kind.CONTAINER, "web", 1)
-    fields = {"/Config/Env/PASSWORD": Secret("hunter2", "f" * 32), "/HostConfig/Memory": 5, "/Config/Cmd": ["a"]}
-    item = AppliedObject(key=key, name="shop-web-1", digest="d1", handle="id1", fields=fields)
+    item = AppliedObject(key=key, name="shop-web-1", digest="d1", handle="id1")
     volume = AppliedObject(key=ResourceKey(SHOP, Kind.VOLUME, "data"), name="shop_data", digest="d2")
     store.applied.record([volume, item])
     store.applied.record([AppliedObject(key=volume.key, name="shop_data", digest="d3")])
     found = store.applied.objects(SHOP)
     assert list(found) == sorted([key, volume.key])
     assert found[volume.key].digest == "d3"
-    assert found[key].fields["/Config/Env/PASSWORD"] == {"$secret": "f" * 32}
-    assert found[key].fields["/HostConfig/Memory"] == 5
+    assert found[key].handle == "id1"
     store.applied.forget([key])
     assert list(store.applied.objects(SHOP)) == [volume.key]
     assert store.applied.apps() == (SHOP,)
     store.applied.drop(SHOP)
     assert store.applied.apps() == ()
     store.close()
-    assert not any(b"hunter2" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 # -- events ----------------------------------------------------------------------------------------------------------

@@ -46,7 +46,6 @@ CREATE TABLE objects (
     engine_name TEXT NOT NULL,
     digest  TEXT NOT NULL,
     handle  TEXT NOT NULL,
-    fields  TEXT NOT NULL,
     PRIMARY KEY (app, kind, name, replica)
 ) WITHOUT ROWID;
 

@@ -56,7 +56,7 @@ class ContentCollector:
     def add_bytes(self, data: bytes, *, secret: bool, mode: int, uid: int, gid: int) -> str:
         """Given bytes; its slot."""
         slot = self._slot()
-        self.files.append(ContentFile(path=slot, mode=mode, uid=uid, gid=gid, data=data))
+        self.files.append(ContentFile(path=slot, mode=mode, uid=uid, gid=gid, data=data, secret=secret))
         sign = fingerprint(self.secret_key, data) if secret else digest(data.decode("latin-1"))
         self.facts[slot] = {"mode": mode, "uid": uid, "gid": gid, "digest": sign}
         return slot
