@@ -134,7 +134,7 @@ class ApplicationOutput:
         live, what = reader.live, f"read the log of {reader.live.name}"
         if reader.tty is None:
             reader.tty = self._has_terminal(live)
-        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": reader.tail, "follow": "1" if follow else "0"}
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": reader.tail, "follow": str(int(follow))}
         if reader.last:
             params |= {"since": _just_after(reader.last), "tail": "all"}
         path = f"/containers/{live.handle}/logs"

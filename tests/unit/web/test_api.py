@@ -1,0 +1,165 @@
+"""The read side over HTTP: what it answers, in which shape, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from tests.unit.web.conftest import SHOP, World
+from trimtab.model.keys import AppKey
+from trimtab.model.status import HealthStatus, Phase, SyncStatus
+
+
+def error_of(answer: httpx.Response) -> dict[str, str]:
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "hint"}
+    return dict(body["error"])
+
+
+def test_health_asks_nobody_and_readiness_asks_engine_and_repositories(world: World) -> None:
+    assert world.get("/healthz").json() == {"status": "ok", "message": ""}
+    assert world.get("/readyz").status_code == 200
+    world.not_read = "not read yet: file:///repo#"
+    assert world.get("/readyz").status_code == 503
+    assert error_of(world.get("/readyz"))["message"] == "not read yet: file:///repo#"
+    world.not_read, world.engine_error = "", "the engine does not answer"
+    assert error_of(world.get("/readyz"))["message"] == "the engine does not answer"
+    assert world.get("/healthz").status_code == 200
+
+
+def test_metrics_are_prometheus_text(world: World) -> None:
+    world.metrics.gauge("workqueue_depth", 2)
+    answer = world.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "trimtab_workqueue_depth 2.0" in answer.text
+
+
+def test_applications_and_one_of_them(world: World) -> None:
+    world.put(message="fine")
+    world.put(AppKey("team", "blog"), sync=SyncStatus.OUT_OF_SYNC, health=HealthStatus.DEGRADED, phase=Phase.FAILED)
+    listed = world.get("/api/v1/applications").json()
+    assert listed["formatVersion"] == 1
+    assert [(a["namespace"], a["name"]) for a in listed["applications"]] == [("default", "shop"), ("team", "blog")]
+    one = world.get("/api/v1/applications/team/blog").json()
+    assert one == listed["applications"][1]
+    assert one["operationState"]["phase"] == "Failed"
+    resources = world.get("/api/v1/applications/default/shop/resources").json()
+    assert [r["name"] for r in resources["resources"]] == ["shop-web-1"]
+
+
+def test_history_and_events_of_one_application(world: World) -> None:
+    world.put()
+    release = world.store.releases.begin(SHOP, revision="a" * 40, subject="first", author="Ada", trigger="commit")
+    world.store.releases.finish(SHOP, release, Phase.SUCCEEDED, images={"web": "x:1"})
+    world.emit("for the shop")
+    world.emit("for the blog", AppKey("default", "blog"))
+    history = world.get("/api/v1/applications/default/shop/history").json()["history"]
+    assert [(h["id"], h["phase"], h["images"]) for h in history] == [(1, "Succeeded", {"web": "x:1"})]
+    events = world.get("/api/v1/applications/default/shop/events").json()["events"]
+    assert [e["message"] for e in events] == ["for the shop"]
+    events = world.get("/api/v1/events?limit=5").json()["events"]
+    assert [e["message"] for e in events] == ["for the shop", "for the blog"]
+
+
+def test_the_plan_is_that_of_the_command_line(world: World) -> None:
+    world.put()
+    plan = world.get("/api/v1/applications/default/shop/plan").json()
+    assert plan["formatVersion"] == 1
+    assert plan["revision"] == world.repo.head()
+    assert {(c["verb"], c["kind"], c["name"]) for c in plan["changes"]} >= {("create", "container", "shop-web-1")}
+    assert plan["empty"] is False
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/resources", "/plan", "/history", "/events", "/logs"]
+)
+def test_an_unknown_application_is_the_same_404_everywhere(world: World, path: str) -> None:
+    world.put()
+    answer = world.get(f"/api/v1/applications/default/nobody{path}")
+    assert answer.status_code == 404
+    problem = error_of(answer)
+    assert problem["message"] == "there is no application 'nobody'"
+    assert "shop" in problem["hint"]
+
+
+def test_a_stranger_in_the_store_that_no_repository_declares_has_no_plan(world: World) -> None:
+    world.put(AppKey("default", "gone"))
+    answer = world.get("/api/v1/applications/default/gone/plan")
+    assert answer.status_code == 404
+    assert "no watched repository" in error_of(answer)["message"]
+
+
+def test_everything_else_has_the_same_shape(world: World) -> None:
+    assert error_of(world.get("/api/v1/nothing"))["code"] == "NotFound"
+    bad = world.get("/api/v1/events?limit=0")
+    assert bad.status_code == 400
+    assert "limit" in error_of(bad)["message"]
+    bad = world.get("/api/v1/events", headers={"Last-Event-ID": "x; drop"})
+    assert bad.status_code == 400
+    error_of(bad)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/api/v1/applications", "/api/v1/applications/default/shop", "/", "/api/v1/events"])
+def test_nothing_can_be_changed(world: World, method: str, path: str) -> None:
+    world.put()
+    answer = httpx.request(method, world.url + path, trust_env=False)
+    assert answer.status_code == 405
+    assert error_of(answer)["code"] == "MethodNotAllowed"
+
+
+def test_a_defect_is_told_without_its_text(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Any:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setattr(world.store.statuses, "all", broken)
+    with structlog.testing.capture_logs() as logged:
+        answer = world.get("/api/v1/applications")
+    assert [entry["path"] for entry in logged] == ["/api/v1/applications"]
+    assert answer.status_code == 500
+    assert "default-src" in answer.headers["content-security-policy"]
+    assert error_of(answer)["code"] == "InternalError"
+    assert "hunter2" not in answer.text
+
+
+def test_every_answer_has_the_safe_headers(world: World) -> None:
+    for path in ("/", "/healthz", "/api/v1/applications", "/api/v1/nothing", "/metrics"):
+        headers = world.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "server" not in headers
+
+
+def test_the_page_escapes_what_others_wrote_and_loads_nothing(world: World) -> None:
+    world.put(message="<script>alert('\"x\"')</script>", health=HealthStatus.DEGRADED)
+    world.not_read = "<b>not</b> read"
+    answer = world.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<script" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert "&lt;b&gt;not&lt;/b&gt;" in answer.text
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", answer.text)
+
+
+def test_a_name_that_is_no_dns_label_stays_inside_its_attribute(world: World) -> None:
+    world.put(AppKey('a"b', "<i>"))
+    text = world.get("/").text
+    assert "<i>" not in text
+    assert 'href="/api/v1/applications/a%22b/%3Ci%3E"' in text
+
+
+def test_openapi_tells_what_is_sent(world: World) -> None:
+    spec = world.get("/api/openapi.json").json()
+    assert spec["info"]["title"] == "Trimtab"
+    assert {m for path in spec["paths"].values() for m in path} == {"get"}
+    place = "/api/v1/applications/{namespace}/{name}/plan"
+    schema = spec["paths"][place]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/PlanDocument"}
+    problems = spec["paths"][place]["get"]["responses"]["404"]["content"]["application/json"]["schema"]
+    assert problems == {"$ref": "#/components/schemas/Problems"}
+    assert spec["components"]["schemas"]["EventEntry"]["additionalProperties"] is False
