@@ -76,7 +76,10 @@ def _write_logging(writer: SpecWriter) -> None:
         return
     options = reader.mapping("logging", "options")
     config = {key: str(options[key]) for key in sorted(options)}
-    writer.put("/HostConfig/LogConfig", {"Type": reader.text("logging", "driver"), "Config": config}, "logging")
+    driver = reader.text("logging", "driver")
+    # Without a driver the engine's own is meant, whatever that is; the comparison leaves it open, too.
+    named = {"Type": driver} if driver else {}
+    writer.put("/HostConfig/LogConfig", {**named, "Config": config}, "logging")
 
 
 def published(reader: ServiceReader) -> dict[str, list[dict[str, str]]]:
