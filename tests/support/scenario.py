@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Controller:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    started_at: str = ""
 
     @property
     def data_dir(self) -> Path:
@@ -88,6 +90,7 @@ class Controller:
         self.folder.mkdir(parents=True, exist_ok=True)
         repos = [word for repository in self.repositories for word in ("--repo", str(repository))]
         arguments = ["run", *repos, *self._place(), "--listen", "off", *self.options]
+        self.started_at = datetime.now(UTC).isoformat()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [COMMAND, *arguments], env=self.variables(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -315,7 +318,8 @@ class Shop:
         def settled() -> bool:
             status = self.controller.status(self.name)
             facts = {name: status.get(name) for name in ("sync", "health", "desired_revision", "healthy_revision", "message")}
-            assert self.controller.running, "the controller ended"
+            assert self.controller.running, f"the controller ended: {self.controller.log[-500:]}"
+            assert str(status.get("observed_at")) >= self.controller.started_at, "not looked at since the start"
             assert facts["sync"] == "Synced", facts
             assert facts["health"] == "Healthy", facts
             assert wanted == facts["desired_revision"], facts
@@ -364,6 +368,11 @@ class Shop:
     def container(self, service: str) -> Container:
         """The one container of a service."""
         return self.containers()[f"{self.name}-{service}-1"]
+
+    def address(self, service: str) -> str:
+        """Its address on the shop's network, which only that container has."""
+        found = self.scope.api.inspect_container(f"{self.name}-{service}-1")
+        return str(found["NetworkSettings"]["Networks"][f"{self.name}_front"]["IPAddress"])
 
     def built_images(self) -> set[str]:
         """Ids of the images that this installation has built."""

@@ -36,6 +36,8 @@ StepT = TypeVar("StepT")
 
 # CONTRACT §6: a full look every 5 minutes.
 RESYNC_S = 300.0
+# What stands in the way (a name that somebody else's object has) may go without an event that is about us.
+DENIED_S = 10.0
 # How long everything has to run before a release counts as healthy. Source: Swarm's default UpdateConfig.Monitor, 5 s.
 SETTLE_S = 5.0
 DRIFT = frozenset({Reason.DRIFT, Reason.MISSING, Reason.STOPPED, Reason.DUPLICATE})
@@ -304,7 +306,7 @@ class Reconciler(Generic[StepT]):
                 )
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
-        after: Next = Requeue(RESYNC_S)
+        after: Next = Requeue(DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S)
         if look.plan.empty and not held and not target.substitute and target.application is not None:
             after, state = self._watch_health(look, view, state, health, message)
         elif look.plan.empty and target.application is None and not held:

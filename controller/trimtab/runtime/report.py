@@ -44,6 +44,7 @@ class Reporter:
         self._clock = clock
         self._target = target
         self._meter = meter or NoMeter()
+        self._told: set[AppKey] = set()
 
     # -- a pass that could not be made --------------------------------------------------------------------------
 
@@ -224,8 +225,11 @@ class Reporter:
             conditions=_conditions(status, before, now),
         )
         comparable = replace(before, observed_at=None) if before is not None else None
-        if comparable == replace(status, observed_at=None) and before is not None and _fresh(before, now):
+        same = comparable == replace(status, observed_at=None)
+        # The first look of this process is always written down: a reader may wait for one since the start.
+        if same and before is not None and _fresh(before, now) and status.app in self._told:
             return
+        self._told.add(status.app)
         self._store.statuses.put(replace(status, observed_at=now))
         labels = {"name": status.app.name, "namespace": status.app.namespace}
         self._meter.gauge("app_info", 1, **labels, sync_status=status.sync.value, health_status=status.health.value)

@@ -87,16 +87,22 @@ def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tup
 
     It is kept in both places, so that either may be lost. A new key that is not kept serves one plan and no more.
     """
-    from trimtab.backends.engine.installation import recover_key, store_key
+    from trimtab.backends.engine.installation import keeps_key, recover_key, store_key
 
     file = config.data_dir / KEY_FILE
     known = _read_key(file)
     key = known or recover_key(client, config.installation) or secrets.token_bytes(KEY_BYTES)
-    if keep:
+    # A key in the data directory was stored on the engine before; on this one, if its volume says so.
+    if keep and not (known is not None and keeps_key(client, config.installation, known)):
         store_key(client, config.installation, key)
         if known is None:
             _write_key(file, key)
     return key, keep or known is not None
+
+
+def kept_key(config: Config) -> bytes | None:
+    """The key in the data directory, if there is one. Raises ConfigError."""
+    return _read_key(config.data_dir / KEY_FILE)
 
 
 def _read_key(file: Path) -> bytes | None:

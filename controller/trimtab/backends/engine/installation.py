@@ -11,11 +11,14 @@ from trimtab.backends.engine import filler
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.content import archive
 from trimtab.backends.engine.errors import Missing
-from trimtab.backends.engine.labels import INSTALLATION, KIND
+from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
 from trimtab.errors import Conflict
+from trimtab.plan.canonical import fingerprint
 from trimtab.ports import ContentFile
 
 KEY_LENGTH = 32
+# Tells which key a volume was made for, and nothing about the key.
+FINGERPRINT = PREFIX + "key-fingerprint"
 _FILE = "key"
 
 
@@ -41,6 +44,17 @@ def recover_key(client: EngineClient, installation: str) -> bytes | None:
     return key if key is not None and len(key) == KEY_LENGTH else None
 
 
+def keeps_key(client: EngineClient, installation: str, key: bytes) -> bool:
+    """Whether the engine keeps ``key``, by the volume's labels: asking so changes nothing, reading takes a container."""
+    name = volume_name(installation)
+    try:
+        inspect = client.call("GET", f"/volumes/{name}", what="look for the installation's key", key=name)
+    except Missing:
+        return False
+    labels = inspect.get("Labels") or {}
+    return _ours(labels, installation) and labels.get(FINGERPRINT) == _fingerprint(key, installation)
+
+
 def store_key(client: EngineClient, installation: str, key: bytes) -> None:
     """Keep ``key`` on the engine; one that is there already is kept, and has to be the same.
 
@@ -51,7 +65,7 @@ def store_key(client: EngineClient, installation: str, key: bytes) -> None:
         message = f"an installation key has {KEY_LENGTH} bytes"
         raise ValueError(message)
     name = volume_name(installation)
-    labels = {INSTALLATION: installation, KIND: "installation"}
+    labels = {INSTALLATION: installation, KIND: "installation", FINGERPRINT: _fingerprint(key, installation)}
     body = {"Name": name, "Labels": labels}
     made = client.call("POST", "/volumes/create", what="keep the installation's key", key=name, body=body)
     if not _ours(made.get("Labels") or {}, installation):
@@ -67,6 +81,10 @@ def store_key(client: EngineClient, installation: str, key: bytes) -> None:
     file = ContentFile(path=_FILE, mode=0o400, data=key)
     with filler.mounted(client, name, installation) as container_id:
         filler.write(client, container_id, archive((file,), None), name)
+
+
+def _fingerprint(key: bytes, installation: str) -> str:
+    return fingerprint(key, f"the key of installation {installation}")
 
 
 def _ours(labels: dict[str, str], installation: str) -> bool:
