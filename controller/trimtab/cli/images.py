@@ -103,7 +103,7 @@ def built_images(client: EngineClient, config: Config, store: Store, app: AppKey
 
 
 def _owner(ref: str, prefixes: Mapping[str, AppKey]) -> AppKey | None:
-    """Whose it is: ``shop``'s ``admin-web`` and ``shop-admin``'s ``web`` share a name, and the longer application wins."""
+    """Whose it is: of ``shop`` with ``admin-web`` and ``shop-admin`` with ``web``, the longer name wins."""
     fitting = [prefix for prefix in prefixes if ref.startswith(prefix)]
     return prefixes[max(fitting, key=len)] if fitting else None
 

@@ -1,4 +1,4 @@
-"""``trimtab logs``: what an application's containers say, each line with the container it is from, as Compose shows it."""
+"""``trimtab logs``: what an application's containers say, each line with its container, as Compose shows it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def logs(
                 return
             except BrokenPipeError:
                 # Whoever read us has enough; Python would complain once more when it flushes at its end.
-                sys.stdout = None  # type: ignore[assignment]
+                sys.stdout = None
             finally:
                 found.close()
         finally:

@@ -42,6 +42,16 @@ def lock_name(installation: str) -> str:
     return f"trimtab_{installation}_lock"
 
 
+def lock_holder(client: EngineClient, installation: str) -> Mapping[str, str]:
+    """What the lock says of its holder (host, pid, started-at), who may be dead; empty when nobody has it."""
+    try:
+        volume = client.call("GET", f"/volumes/{lock_name(installation)}", what="read the lock", key=installation)
+    except Missing:
+        return {}
+    labels: Mapping[str, str] = volume.get("Labels") or {}
+    return {name.removeprefix(PREFIX): labels[name] for name in (HOST, PID, STARTED_AT) if name in labels}
+
+
 class EngineLock:
     """The lock of one installation. ``on_lost`` is called, once, if another controller took it over."""
 

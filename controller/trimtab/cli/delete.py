@@ -1,0 +1,176 @@
+"""``trimtab delete``: an application's containers and networks go, its volumes stay; an ordinary plan, shown first."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.cli.common import (
+    EXIT_ERROR,
+    EXIT_HELD,
+    AppArgument,
+    ConfigOption,
+    DataDirOption,
+    InstallationOption,
+    explained,
+    fail,
+    say,
+    settings,
+    tell,
+)
+from trimtab.errors import LockHeld, TrimtabError
+from trimtab.model.keys import AppKey, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trimtab.backends.engine.steps import EngineStep
+    from trimtab.config import Config
+    from trimtab.runtime.planner import Look
+    from trimtab.store.sqlite import SqliteStore
+    from trimtab.wiring import Engine
+
+
+def delete(
+    app: AppArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    installation: InstallationOption = None,
+) -> None:
+    """Remove an application from the engine; its volumes are kept, and named."""
+    with explained():
+        from trimtab import wiring
+
+        chosen, key = settings(config, data_dir, installation), AppKey.parse(app)
+        with contextlib.ExitStack() as closing:
+            store = wiring.open_store(chosen)
+            closing.callback(store.close)
+            engine = wiring.open_engine(chosen, keep_key=False)
+            closing.callback(engine.close)
+            Deletion(chosen, store, engine, key).run(yes=yes)
+
+
+class Deletion:
+    """One run of ``delete``."""
+
+    def __init__(self, config: Config, store: SqliteStore, engine: Engine, key: AppKey) -> None:
+        self._config = config
+        self._store = store
+        self._engine = engine
+        self._key = key
+        self._cancelled = threading.Event()
+
+    def run(self, *, yes: bool) -> None:
+        """Show, ask, carry out, say what is left."""
+        from trimtab.plan.render import PlanHeader, plan_text
+
+        look = self._look()
+        volumes = sorted(
+            live.name for key, lives in look.observed.live.items() if key.kind is Kind.VOLUME for live in lives
+        )
+        if look.plan.empty:
+            kept = f"; its volumes are kept: {', '.join(volumes)}" if volumes else ""
+            say(f"nothing of '{self._key}' runs here{kept}")
+            return
+        with self._alone() as declared:
+            say(plan_text(look.plan, PlanHeader(app=str(self._key)), look.verdict).rstrip("\n"))
+            self._ask(yes=yes)
+            self._carry_out(self._look())
+        if not declared:
+            self._store.facts.put(f"declared/{self._key}", "")
+        self._store.statuses.drop(self._key)
+        self._store.applied.drop(self._key)
+        say(f"{self._key}: removed")
+        if volumes:
+            say(f"its volumes are kept: {', '.join(volumes)} (remove them, data and all: docker volume rm ...)")
+        if declared:
+            tell(f"it still is in {declared}: the next 'trimtab run' or 'apply' brings it back; remove it there, too")
+
+    def _look(self) -> Look[EngineStep]:
+        from trimtab import wiring
+
+        planner = wiring.open_planner(self._engine, self._store, self._config)
+        nothing = planner.nothing(self._key, "")
+        return planner.look(self._key, nothing, application=None, snapshot=None, fresh=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[str]:
+        """With the lock, or beside a controller that will not bring it back; yields which repository declares it."""
+        from trimtab.backends.engine.lock import EngineLock
+        from trimtab.runtime.clock import SystemClock
+
+        lock = EngineLock(self._engine.client, self._config.installation, on_lost=lambda _why: self._cancelled.set())
+        declared = self._declared()
+        try:
+            lock.acquire()
+        except LockHeld as error:
+            suspension = self._store.holds.suspension(self._key)
+            left_alone = suspension is not None and suspension.holds(SystemClock().now())
+            if declared and not left_alone:
+                fail(
+                    f"{self._key} is declared in {declared}, and would be brought back: {error.message}",
+                    hint=f"remove it from Git and push, which removes it here; or 'trimtab suspend {self._key}' first",
+                    code=EXIT_HELD,
+                )
+            yield declared
+            return
+        with contextlib.ExitStack() as closing:
+            closing.callback(lock.release)
+            yield declared
+
+    def _declared(self) -> str:
+        """The watched repository that declares it, or may do so because it cannot be read now; "" if none does."""
+        from trimtab import wiring
+        from trimtab.cli.watched import watched_repositories
+
+        for item in watched_repositories(self._config):
+            try:
+                repository = wiring.open_repository(item, self._config)
+                catalog = wiring.open_catalog([repository], self._store, self._config)
+                try:
+                    catalog.refresh(repository, known=[self._key])
+                    view = catalog.view(self._key)
+                finally:
+                    catalog.close()
+            except TrimtabError as error:
+                tell(f"warning: {item.url} cannot be read now, so it may still declare '{self._key}': {error}")
+                return item.url
+            if view is not None and not view.removed:
+                return item.url
+        return ""
+
+    @staticmethod
+    def _ask(*, yes: bool) -> None:
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            fail("nothing was removed: there is nobody to ask", hint="give --yes to remove it without being asked")
+        if not typer.confirm("Remove this?"):
+            raise typer.Exit(EXIT_ERROR)
+
+    def _carry_out(self, look: Look[EngineStep]) -> None:
+        from trimtab.cli.passes import StoredEvents
+        from trimtab.cli.progress import progress
+        from trimtab.runtime.carry import Carrier
+        from trimtab.runtime.clock import SystemClock
+
+        self._engine.driver.watch(lambda _event: None)
+        carrier = Carrier(
+            self._engine.driver,
+            self._store,
+            StoredEvents(self._store),
+            SystemClock(),
+            workers=self._config.engine_calls,
+        )
+        with progress() as watcher:
+            carried = carrier.carry_out(look, cancelled=self._cancelled, trigger="delete", watcher=watcher)
+        if carried.error is not None:
+            raise carried.error
+        if carried.cancelled:
+            fail("stopped before its end: another controller took over; run it again")
