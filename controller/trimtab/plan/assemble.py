@@ -44,7 +44,7 @@ def make_plan(
         desired_digest=desired.digest,
         observed_digest=observed.digest,
         changes=changes,
-        nodes=dialect.lower(changes, desired, observed),
+        nodes=dialect.lower(changes, desired, observed) if changes else (),
         diagnostics=(*desired.diagnostics, *diagnostics),
     )
 

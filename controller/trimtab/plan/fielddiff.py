@@ -36,13 +36,28 @@ def leaves(value: object, whole: Collection[str] = (), pointer: str = "") -> Ite
 
 def differences(want: object, have: object, whole: Collection[str] = ()) -> tuple[tuple[str, object, object], ...]:
     """(pointer, wanted, found) for every leaf that differs, in pointer order; ABSENT where a side has none."""
-    wanted, found = dict(leaves(want, whole)), dict(leaves(have, whole))
-    pointers = sorted({*wanted, *found})
-    return tuple(
-        (pointer, wanted.get(pointer, ABSENT), found.get(pointer, ABSENT))
-        for pointer in pointers
-        if not _same(wanted.get(pointer, ABSENT), found.get(pointer, ABSENT))
-    )
+    return tuple(sorted(_differing(want, have, whole, ""), key=_pointer))
+
+
+def _differing(
+    want: object, have: object, whole: Collection[str], pointer: str
+) -> Iterator[tuple[str, object, object]]:
+    """Both trees at once: what is equal as a whole, which is nearly everything, is not looked into."""
+    if _same(want, have):
+        return
+    if isinstance(want, Mapping) and isinstance(have, Mapping) and want and have and pointer not in whole:
+        for key in {**want, **have}:
+            below = f"{pointer}/{escape(str(key))}"
+            yield from _differing(want.get(key, ABSENT), have.get(key, ABSENT), whole, below)
+        return
+    wanted = {} if want is ABSENT else dict(leaves(want, whole, pointer))
+    found = {} if have is ABSENT else dict(leaves(have, whole, pointer))
+    for leaf in {**wanted, **found}:
+        yield leaf, wanted.get(leaf, ABSENT), found.get(leaf, ABSENT)
+
+
+def _pointer(difference: tuple[str, object, object]) -> str:
+    return difference[0]
 
 
 def _same(wanted: object, found: object) -> bool:
