@@ -66,6 +66,7 @@ def run(
         from trimtab.observability import logging
         from trimtab.runtime.signals import stop_on_signals
         from trimtab.wiring.controller import Controller
+        from trimtab.wiring.readside import ReadSide
 
         redactor = logging.configure(stream=sys.stderr, level=chosen.log_level)
         with stop_on_signals() as stop:
@@ -74,7 +75,10 @@ def run(
             server = None
             try:
                 if chosen.listen != "off":
-                    server = controller.serve()
+                    from trimtab.web.server import serve
+
+                    server = serve(chosen.listen, ReadSide(controller))
+                    tell(f"status at {server.address}")
                 controller.start()
                 for repository in chosen.repositories:
                     tell(f"watching {repository.url}" + (f" ({repository.path})" if repository.path else ""))
