@@ -26,6 +26,8 @@ class Selection:
     extras: tuple[Live, ...] = ()
 
 
+# Objects that only their engine name tells apart: another name is another object.
+NAMED = frozenset({Kind.NETWORK, Kind.VOLUME})
 # pull_policy values that ask for a newer image than the one that is there.
 REFRESHING = ("always", "refresh", "daily", "weekly", "every_")
 
@@ -60,7 +62,7 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffOptions:
-    """What the application allows. ``only_drift``: repair what is there, build and add nothing else."""
+    """What the application allows; ``known`` are objects that were applied before."""
 
     prune: bool = True
     ignore: tuple[IgnoreDifference, ...] = ()
@@ -71,8 +73,9 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
     """Every change, in key order. ``options.known`` are keys that were applied before (a missing one is drift)."""
     changes: dict[ResourceKey, Change] = {}
     contested = _contested(desired, observed, dialect)
-    for key in sorted({*desired.resources, *observed.live}):
-        want, lives = desired.resources.get(key), observed.live.get(key, ())
+    moved = _moved(desired, observed)
+    for key in sorted({*desired.resources, *observed.live} - set(moved.values())):
+        want, lives = desired.resources.get(key), observed.live.get(moved.get(key, key), ())
         if want is None:
             found = _unwanted(key, lives, desired, observed, dialect, options)
         elif key.kind is Kind.IMAGE:
@@ -81,6 +84,8 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
             found = None
         elif not lives:
             found = _missing(want, observed, options)
+        elif key.kind in NAMED and all(live.name != want.name for live in lives):
+            found = _renamed(want, lives, observed, options)
         else:
             found = _existing(want, lives, observed, dialect, options, contested)
         if found is not None:
@@ -88,6 +93,21 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
     _follow(changes, desired, observed, dialect, contested)
     _needed_images(changes, desired)
     return tuple(changes[key] for key in sorted(changes))
+
+
+def _moved(desired: DesiredState, observed: ObservedState) -> Mapping[ResourceKey, ResourceKey]:
+    """Networks and volumes that the manifest calls otherwise now, and what it called them: their ``name:`` stayed."""
+    left = {
+        (key.kind, live.name): key
+        for key, lives in observed.live.items()
+        if key.kind in NAMED and key not in desired.resources
+        for live in lives
+    }
+    return {
+        key: left[key.kind, want.name]
+        for key, want in desired.resources.items()
+        if key not in observed.live and (key.kind, want.name) in left and not want.external
+    }
 
 
 def _image(want: Resource, observed: ObservedState) -> Change | None:
@@ -152,6 +172,17 @@ def _missing(want: Resource, observed: ObservedState, options: DiffOptions) -> C
     )
 
 
+def _renamed(want: Resource, lives: tuple[Live, ...], observed: ObservedState, options: DiffOptions) -> Change:
+    """Another engine name is another object. The old network goes when nobody uses it, an old volume never."""
+    change = _missing(want, observed, options)
+    before = ", ".join(live.name for live in lives)
+    if not change.acts:
+        return change
+    if want.key.kind is Kind.VOLUME:
+        return replace(change, reason=Reason.NEW, detail=f"its name was {before}, which is kept with its data")
+    return replace(change, reason=Reason.SPEC_CHANGED, detail=f"its name was {before}", extras=lives)
+
+
 def _existing(
     want: Resource,
     lives: tuple[Live, ...],
@@ -187,6 +218,11 @@ def _existing(
                 detail="its definition differs; applying that would delete its data, so a person has to decide",
             )
         order, why = dialect.order(want, live, contested.get(want.key, frozenset()))
+        if want.key.kind is Kind.CONTENT:
+            return replace(base, verb=Verb.REPLACE, reason=Reason.UNFINISHED)
+        if live.endpoints:
+            detail = f"its definition differs, but others are attached to it: {', '.join(live.endpoints)}"
+            return replace(base, verb=Verb.KEEP, detail=detail)
         if want.key.kind is not Kind.CONTAINER:
             return replace(base, verb=Verb.REPLACE, disruption=Disruption.RESTART)
         image_only = all(field.path in {"/Config/Image", "/Image"} for field in forced) and bool(forced)
@@ -211,6 +247,11 @@ def _existing(
     if live.name != want.name and want.key.kind is Kind.CONTAINER:
         name = FieldChange(path="/Name", attribute="name", before=live.name, after=want.name, in_place=True)
         return replace(base, reason=Reason.UNFINISHED, fields=(name,))
+    if chosen.extras and want.key.kind in NAMED:
+        busy = [extra for extra in chosen.extras if extra.endpoints or want.key.kind is Kind.VOLUME]
+        if busy:
+            detail = f"{', '.join(extra.name for extra in busy)}, as it was named before, is kept"
+            return replace(base, verb=Verb.KEEP, reason=Reason.PROTECTED, detail=detail)
     if chosen.extras:
         return replace(base, reason=Reason.DUPLICATE, detail=f"{len(chosen.extras)} more of it than wanted")
     return None
@@ -283,9 +324,9 @@ def _contested(
         for claim in dialect.claims(resource.spec):
             wanted.setdefault(claim, set()).add(resource.key)
     result: dict[ResourceKey, frozenset[str]] = {}
-    for key in sorted(observed.live):
+    for key, lives in observed.live.items():
         if key.kind is Kind.CONTAINER:
-            held = {claim for live in observed.live[key] for claim in dialect.claims(live.fields)}
+            held = {claim for live in lives for claim in dialect.claims(live.fields)}
             result[key] = frozenset(claim for claim in held if wanted.get(claim, set()) - {key})
     return result
 
@@ -349,7 +390,7 @@ def _follow(
                     detail=f"its network {rejoins[0].key.name} is made anew",
                 )
                 todo = True
-            elif restarts and change is None:
+            elif restarts and base.verb is Verb.UPDATE and base.disruption is Disruption.NONE:
                 changes[want.key] = replace(
                     base,
                     reason=Reason.DEPENDENCY_REPLACED,

@@ -40,18 +40,22 @@ ENGINE_CHOICE = (
 ANONYMOUS = "volume"
 
 
-def compare(want: Resource, live: Live) -> tuple[FieldChange, ...]:
-    """What differs, in pointer order; empty when nothing does."""
+def compare(want: Resource, live: Live, own_networks: frozenset[str] = frozenset()) -> tuple[FieldChange, ...]:
+    """What differs, in pointer order; empty when nothing does. ``own_networks``: names of the application's networks."""
     if want.external:
         return ()
     match want.key.kind:
         case Kind.CONTAINER:
-            return _container(want, live)
+            return _container(want, live, own_networks)
         case Kind.NETWORK | Kind.VOLUME:
             different = _not_given(differences(want.spec, live.fields), live)
             return tuple(_change(want, path, wanted, found) for path, wanted, found in different)
-        case Kind.CONTENT | Kind.IMAGE:
-            # Content-addressed: what it holds is its name.
+        case Kind.CONTENT:
+            # What it holds is its name; only one that was not filled to the end has no digest.
+            if live.digest == want.digest:
+                return ()
+            return (FieldChange(path="/files", attribute="files", before="incomplete", after="complete"),)
+        case Kind.IMAGE:
             return ()
 
 
@@ -78,12 +82,12 @@ def expected_container(want: Mapping[str, object], live: Live) -> dict[str, obje
     return {**want, "Config": merged}
 
 
-def _container(want: Resource, live: Live) -> tuple[FieldChange, ...]:
-    expected, found = expected_container(want.spec, live), _comparable(want.spec, live)
+def _container(want: Resource, live: Live, own_networks: frozenset[str]) -> tuple[FieldChange, ...]:
+    expected, found = expected_container(want.spec, live), _comparable(want.spec, live, own_networks)
     same_origin = want.digest == live.digest
     changes = []
     for path, wanted, has in _not_given(differences(expected, found, WHOLE), live):
-        if _equivalent(path, wanted, has) or (same_origin and not _mutable(path)):
+        if _equivalent(path, wanted, has) or (same_origin and not _mutable(path, wanted)):
             continue
         changes.append(_change(want, path, wanted, has))
     return tuple(changes)
@@ -91,13 +95,15 @@ def _container(want: Resource, live: Live) -> tuple[FieldChange, ...]:
 
 def _not_given(different: tuple[tuple[str, object, object], ...], live: Live) -> tuple[tuple[str, object, object], ...]:
     """Without what the engine chose by itself (an address pool, a swap limit) where nothing is asked for."""
+    if not different:
+        return ()
     given = dict(leaves(live.inherited, WHOLE))
     return tuple(
         (path, wanted, has) for path, wanted, has in different if wanted is not ABSENT or given.get(path, ABSENT) != has
     )
 
 
-def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:
+def _comparable(want: Mapping[str, object], live: Live, own_networks: frozenset[str]) -> dict[str, object]:
     """The live fields without what is not ours to compare: anonymous volumes, others' networks."""
     fields = dict(live.fields)
     wanted_mounts = _section(want, "Mounts")
@@ -123,13 +129,19 @@ def _comparable(want: Mapping[str, object], live: Live) -> dict[str, object]:
         name: endpoint
         for name, endpoint in _section(fields, "Networks").items()
         # A network that somebody else attached us to stays; one of the application's own does not.
-        if name in wanted_networks or name.startswith(f"{project}_")
+        if name in wanted_networks or name in own_networks or name.startswith(f"{project}_")
     }
     return {part: value for part, value in fields.items() if value != {}}
 
 
-def _mutable(path: str) -> bool:
-    return path.startswith("/Networks/") or field_of(path).update
+def _mutable(path: str, wanted: object) -> bool:
+    """What can differ although the container was made from this very spec.
+
+    Beside what the engine changes live: a reference to another container of ours, which may be gone by now.
+    """
+    texts = wanted if isinstance(wanted, list | tuple) else (wanted,)
+    refers = any(str(text).startswith(("container:service:", "service:")) for text in texts)
+    return path.startswith("/Networks/") or field_of(path).update or refers
 
 
 def _equivalent(path: str, wanted: object, has: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.backends.engine.compare import compare
+from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lifecycle import state_change
 from trimtab.backends.engine.lower import Lowering
 from trimtab.backends.engine.render import RenderInputs, render
@@ -29,8 +30,11 @@ class EngineDialect:
 
     def select(self, want: Resource | None, lives: tuple[Live, ...], observed: ObservedState) -> Selection:
         """The object in service; a fitting newer one beside it is a replacement that was interrupted."""
+        if len(lives) == 1:
+            return Selection(current=lives[0])
         ranked = sorted(lives, key=_rank)
         if want is None or want.key.kind is not Kind.CONTAINER:
+            ranked.sort(key=lambda live: want is not None and live.name != want.name)
             return Selection(current=ranked[0], extras=tuple(ranked[1:]))
         fitting = [live for live in ranked if all(field.in_place for field in self.compare(want, live, observed))]
         others = [live for live in ranked if live not in fitting]
@@ -41,9 +45,14 @@ class EngineDialect:
 
     def compare(self, want: Resource, live: Live, observed: ObservedState) -> tuple[FieldChange, ...]:
         """Fields that differ, the image's identity included."""
-        fields = compare(want, live)
         if want.key.kind is not Kind.CONTAINER:
-            return fields
+            return compare(want, live)
+        own = frozenset(one.name for key, ones in observed.live.items() if key.kind is Kind.NETWORK for one in ones)
+        fields = compare(want, live, own)
+        if live.name not in {want.name, staging_name(want.name, live.digest)}:
+            # Its labels carry the name that it was made for: under another one it would not be known as ours.
+            named = FieldChange(path="/Name", attribute="container_name", before=live.name, after=want.name)
+            fields = (*fields, named)
         if live.running.status is RunState.DEAD:
             fields = (*fields, FieldChange(path="/State/Status", attribute="status", before="dead", after="running"))
         ref = _image_ref(want.spec)

@@ -7,9 +7,10 @@ removals last, so that nothing is taken away before its successor has proved its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trimtab.backends.engine import steps
+from trimtab.backends.engine.drafts import Drafts
 from trimtab.backends.engine.fields import field_of
 from trimtab.backends.engine.labels import labels_for, staging_name
 from trimtab.model.change import Change, Order, Reason, Verb
@@ -30,28 +31,13 @@ Claims = Callable[[Mapping[str, object]], frozenset[str]]
 
 
 @dataclass(slots=True)
-class _Draft:
-    id: int
-    step: steps.EngineStep
-    key: ResourceKey
-    cause: str
-    needs: set[int]
-    when: RunWhen = RunWhen.SUCCESS
-    timeout_s: float = CALL_S
-    waits: bool = False
-
-
-@dataclass(slots=True)
 class _Places:
-    """Which nodes bring a container to a condition, and which free what it holds."""
+    """Which nodes bring a container to a condition, and which are the last that work on it."""
 
     ref: steps.ContainerRef
     name: str
     started: set[int] = field(default_factory=set)
     last: set[int] = field(default_factory=set)
-    stop: int | None = None
-    start: int | None = None
-    undo: int | None = None
     awaited: dict[Condition, int] = field(default_factory=dict)
 
 
@@ -66,11 +52,14 @@ class Lowering:
         self.claims = claims
         self.desired = desired
         self.observed = observed
-        self.drafts: list[_Draft] = []
+        self.drafts = Drafts()
         self.made: dict[ResourceKey, int] = {}
         self.places: dict[ResourceKey, _Places] = {}
+        self.proofs: dict[ResourceKey, int] = {}
         self.removed: list[int] = []
-        self.network_gone: dict[str, set[int]] = {}
+        self.wanted_claims = frozenset(
+            claim for resource in desired.of_kind(Kind.CONTAINER) for claim in claims(resource.spec)
+        )
 
     def lower(self, changes: Sequence[Change]) -> tuple[Node[steps.EngineStep], ...]:
         """Nodes in an order in which every need stands before its dependents."""
@@ -87,29 +76,18 @@ class Lowering:
         for change in self._of(acting, Kind.CONTAINER):
             if change.verb is Verb.DELETE:
                 self._remove_container(change, settled)
-        self._hand_over()
+        self.drafts.hand_over()
         self._images_first()
         everything = settled | set(self.removed)
         for change in self._of(acting, Kind.NETWORK):
-            if change.verb is Verb.DELETE and change.before:
-                step = steps.RemoveNetwork(handle=change.before.handle, name=change.before.name)
-                self._add(step, change, everything)
+            gone = (change.before,) if change.verb is Verb.DELETE and change.before else ()
+            for live in (*gone, *change.extras):
+                if not live.endpoints:
+                    self._add(steps.RemoveNetwork(handle=live.handle, name=live.name), change, everything)
         for change in self._of(acting, Kind.CONTENT):
             if change.verb is Verb.DELETE and change.before:
                 self._add(steps.RemoveContent(name=change.before.name), change, everything)
-        return tuple(
-            Node(
-                id=d.id,
-                step=d.step,
-                key=d.key,
-                cause=d.cause,
-                needs=frozenset(d.needs),
-                when=d.when,
-                timeout_s=d.timeout_s,
-                waits=d.waits,
-            )
-            for d in self.drafts
-        )
+        return self.drafts.in_order()
 
     def _images_first(self) -> None:
         """A release whose image cannot be had changes nothing that runs."""
@@ -134,9 +112,7 @@ class Lowering:
         waits: bool = False,
     ) -> int:
         cause = change.detail or change.reason.value.replace("-", " ")
-        draft = _Draft(len(self.drafts) + 1, step, change.key, cause, set(needs), when, timeout_s, waits)
-        self.drafts.append(draft)
-        return draft.id
+        return self.drafts.add(step, change.key, cause, needs, when, timeout_s, waits=waits)
 
     def _labels(self, want: Resource) -> dict[str, str]:
         own = labels_for(
@@ -237,8 +213,6 @@ class Lowering:
                 self._update(change)
             case _:
                 return
-        for extra in change.extras:
-            self._discard_extra(change, extra)
 
     def _object_needs(self, want: Resource) -> set[int]:
         found = {self.made[need.key] for need in want.needs if need.key in self.made}
@@ -307,33 +281,53 @@ class Lowering:
 
     def _create(self, change: Change) -> None:
         want = _wanted(change)
-        create = self._create_step(change, want.name)
+        # A service that was renamed may keep its container_name, which another container of ours has until it goes.
+        containers = [one for key, lives in self.observed.live.items() if key.kind is Kind.CONTAINER for one in lives]
+        held = any(live.name == want.name for live in containers)
+        create = self._create_step(change, staging_name(want.name, want.digest) if held else want.name)
         ref = steps.CreatedBy(create)
         start, started = self._start(change, ref, {create, *self._conditions(change, want)})
-        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=set(started), start=start)
+        last = set(started)
+        if held:
+            last = {self._prove(change, ref, started)}
+            self.drafts.renames(
+                self._add(steps.RenameContainer(container=ref, name=want.name), change, last), want.name
+            )
+        self.drafts.takes(start, self.claims(want.spec) | _volumes(want.spec))
+        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=last)
 
     def _replace(self, change: Change) -> None:
         want, old = _wanted(change), _present(change)
         created: set[int] = set()
+        extras, staging = list(change.extras), staging_name(want.name, want.digest)
         ref: steps.ContainerRef
         if change.staged is not None:
             ref = steps.Existing(change.staged.handle)
         else:
-            create = self._create_step(change, staging_name(want.name, want.digest))
+            create = self._create_step(change, staging)
             ref, created = steps.CreatedBy(create), {create}
+            for extra in [extra for extra in extras if extra.name == staging]:
+                # An interrupted sync left it, and it would be taken for the new one.
+                extras.remove(extra)
+                self.drafts.need(create, {self._discard_extra(change, extra, set())})
         conditions = self._conditions(change, want)
         up = old.running.status in {RunState.RUNNING, RunState.RESTARTING, RunState.PAUSED}
         stop_first = change.order is Order.STOP_FIRST
         stop: int | None = None
         if up and stop_first:
-            stop = self._stop(change, old, {*created, *conditions, *self._object_needs(want)})
+            # Replicas that have to stop first do so one after another: the others serve.
+            before = self.proofs.get(replace(want.key, replica=want.key.replica - 1))
+            needs = {*created, *conditions, *self._object_needs(want), *({before} if before else ())}
+            stop = self._stop(change, old, needs)
+            self.drafts.releases(stop, self.claims(old.fields))
         start, started = self._start(change, ref, {*created, *conditions, *({stop} if stop else ())})
-        proof = self._prove(change, ref, started)
+        proof = self.proofs[want.key] = self._prove(change, ref, started)
         if up and not stop_first:
             stop = self._stop(change, old, {proof})
         undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}
         undo: steps.EngineStep
-        if stop_first and up:
+        if stop_first and (up or change.staged is not None):
+            # With a replacement there already, it was an interrupted sync that stopped the old one.
             undo = steps.RestoreContainer(
                 container=steps.Existing(old.handle), name=old.name, replacement=ref, grace_s=_grace_s(want)
             )
@@ -342,21 +336,13 @@ class Lowering:
         undone = self._add(
             undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S
         )
-        removed = self._add(
-            steps.RemoveContainer(container=steps.Existing(old.handle), name=old.name),
-            change,
-            {proof, *({stop} if stop else ())},
-        )
+        removed = self._remove(change, old, {proof, *({stop} if stop else ())})
+        for extra in extras:
+            self._discard_extra(change, extra, {proof})
         renamed = self._add(steps.RenameContainer(container=ref, name=want.name), change, {removed})
-        self.places[change.key] = _Places(
-            ref=ref,
-            name=want.name,
-            started=started,
-            last={renamed},
-            stop=stop if stop_first else None,
-            start=start,
-            undo=undone,
-        )
+        self.drafts.renames(renamed, want.name)
+        self.drafts.takes(start, self.claims(want.spec), undone)
+        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last={renamed})
 
     def _prove(self, change: Change, ref: steps.ContainerRef, started: set[int]) -> int:
         want = _wanted(change)
@@ -368,7 +354,10 @@ class Lowering:
         else:
             settle = want.traits.get("settle_s")
             proof = steps.AwaitRunning(
-                container=ref, name=want.name, settle_s=float(settle) if isinstance(settle, int | float) else 0.0
+                container=ref,
+                name=want.name,
+                settle_s=float(settle) if isinstance(settle, int | float) else 0.0,
+                may_finish=bool(want.traits.get("may_finish")),
             )
         return self._add(proof, change, started, timeout_s=_deadline_s(want), waits=True)
 
@@ -406,9 +395,15 @@ class Lowering:
             step = steps.RestartContainer(container=ref, name=live.name, grace_s=_grace_s(want))
             last = {self._add(step, change, needs, timeout_s=_grace_s(want) + STOP_MARGIN_S + START_S)}
         started = set(last)
+        for extra in change.extras:
+            self._discard_extra(change, extra, started)
         if live.name != want.name:
-            last = {self._add(steps.RenameContainer(container=ref, name=want.name), change, last)}
-        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=last, start=start)
+            renamed = self._add(steps.RenameContainer(container=ref, name=want.name), change, last)
+            self.drafts.renames(renamed, want.name)
+            last = {renamed}
+        if start is not None:
+            self.drafts.takes(start, self.claims(want.spec))
+        self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=last)
 
     @staticmethod
     def _host_config(change: Change, want: Resource, live: Live) -> dict[str, object]:
@@ -432,19 +427,23 @@ class Lowering:
         has = live.fields.get("Networks")
         has = has if isinstance(has, Mapping) else {}
         touched = {unescape(field.path.split("/")[2]) for field in change.fields if field.path.startswith("/Networks/")}
+        # A network that is made anew has let go of everyone already.
+        anew = {
+            self.desired.resources[need.key].name
+            for need in want.needs
+            if need.key.kind is Kind.NETWORK and need.key in self.made
+        }
         if change.reason is Reason.NETWORK_REPLACED:
-            touched |= {
-                self.desired.resources[need.key].name
-                for need in want.needs
-                if need.key.kind is Kind.NETWORK and need.key in self.made
-            }
+            touched |= anew
         nodes: set[int] = set()
         needs = self._object_needs(want)
         for network in sorted(touched):
             before: set[int] = set(needs)
-            if network in has and change.reason is not Reason.NETWORK_REPLACED:
+            if network in has and network not in anew:
                 step = steps.DisconnectNetwork(container=ref, name=live.name, network=network)
-                before = {self._add(step, change, before)}
+                left = self._add(step, change, before)
+                self.drafts.releases(left, self.claims({"Networks": {network: has[network]}}))
+                before = {left}
                 nodes |= before
             if network in wanted:
                 endpoint = wanted[network]
@@ -454,43 +453,33 @@ class Lowering:
                     network=network,
                     endpoint=endpoint if isinstance(endpoint, Mapping) else {},
                 )
-                nodes.add(self._add(connect, change, before))
+                joined = self._add(connect, change, before)
+                self.drafts.takes(joined, self.claims({"Networks": {network: endpoint}}))
+                nodes.add(joined)
         return nodes
 
-    def _discard_extra(self, change: Change, extra: Live) -> None:
-        stop = self._stop(change, extra, self.places[change.key].last)
-        step = steps.RemoveContainer(container=steps.Existing(extra.handle), name=extra.name)
-        self.removed.append(self._add(step, change, {stop}))
+    def _remove(self, change: Change, live: Live, needs: Iterable[int]) -> int:
+        node = self._add(steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name), change, needs)
+        self.drafts.frees(node, live.name)
+        return node
+
+    def _discard_extra(self, change: Change, extra: Live, proved: set[int]) -> int:
+        """Remove what is there once too often, when the one that stays has proved itself."""
+        held = self.claims(extra.fields) & self.wanted_claims
+        stop = self._stop(change, extra, () if held else proved)
+        self.drafts.releases(stop, held)
+        removed = self._remove(change, extra, {stop, *proved})
+        self.removed.append(removed)
+        return removed
 
     def _remove_container(self, change: Change, settled: set[int]) -> None:
-        wanted = {claim for resource in self.desired.of_kind(Kind.CONTAINER) for claim in self.claims(resource.spec)}
+        taken = self.drafts.taken | self.wanted_claims
         for live in (_present(change), *change.extras):
-            in_the_way = bool(self.claims(live.fields) & wanted)
-            stop = self._stop(change, live, () if in_the_way else settled)
-            if in_the_way:
-                self.places.setdefault(change.key, _Places(ref=steps.Existing(live.handle), name=live.name, stop=stop))
-            step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name)
-            self.removed.append(self._add(step, change, {stop, *settled}))
-
-    def _hand_over(self) -> None:
-        """What starts on a port or address waits until whoever holds it has let go."""
-        holders: dict[str, list[tuple[ResourceKey, int]]] = {}
-        for key, place in self.places.items():
-            if place.stop is not None:
-                for live in self.observed.live.get(key, ()):
-                    for claim in self.claims(live.fields):
-                        holders.setdefault(claim, []).append((key, place.stop))
-        by_id = {draft.id: draft for draft in self.drafts}
-        for key, place in self.places.items():
-            want = self.desired.resources.get(key)
-            if want is None or place.start is None:
-                continue
-            for claim in self.claims(want.spec):
-                for holder, stop in holders.get(claim, ()):
-                    if holder != key:
-                        by_id[place.start].needs.add(stop)
-                        if place.undo is not None:
-                            by_id[place.undo].needs.add(stop)
+            # What holds a port that another wants, or writes to a volume that a new one writes to, stops first.
+            held = (self.claims(live.fields) | _volumes(live.fields)) & taken
+            stop = self._stop(change, live, () if held else settled)
+            self.drafts.releases(stop, held)
+            self.removed.append(self._remove(change, live, {stop, *settled}))
 
 
 def _wanted(change: Change) -> Resource:
@@ -514,6 +503,14 @@ def _meets(live: Live, condition: Condition) -> bool:
     if condition is Condition.COMPLETED:
         return running.status is RunState.EXITED and running.exit_code == 0
     return True
+
+
+def _volumes(fields: Mapping[str, object]) -> frozenset[str]:
+    """Named volumes that a container writes to."""
+    mounts = fields.get("Mounts")
+    found = [mount for mount in mounts.values() if isinstance(mount, Mapping)] if isinstance(mounts, Mapping) else []
+    named = [mount for mount in found if mount.get("Type") == "volume" and mount.get("Source")]
+    return frozenset(f"volume {mount['Source']}" for mount in named if not mount.get("ReadOnly"))
 
 
 def _grace_s(want: Resource | None) -> int:

@@ -188,11 +188,15 @@ class ExecHook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitRunning:
-    """Still running ``settle_s`` seconds after its start (no health check). An exit fails with its last log lines."""
+    """Still running ``settle_s`` seconds after its start (no health check). An exit fails with its last log lines.
+
+    ``may_finish``: an end with 0 is as good, for what neither listens nor is restarted may be done.
+    """
 
     container: ContainerRef
     name: str
     settle_s: float = 0.2
+    may_finish: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ def for_running(bench: Bench, step: AwaitRunning, context: StepContext) -> Outpu
     seen: dict[str, float] = {}
 
     def look(state: Running, inspect: Mapping[str, Any]) -> Answer:
+        if step.may_finish and state.status is RunState.EXITED and state.exit_code == 0:
+            return "done"
         if _fell(state, seen):
             raise _ended(bench, step, context, state, "exited right after its start")
         if state.status is not RunState.RUNNING or state.probe is Probe.STARTING:

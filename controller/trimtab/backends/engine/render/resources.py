@@ -167,8 +167,8 @@ def _write_ulimits(writer: SpecWriter) -> None:
     writer.put("/HostConfig/Ulimits", ulimits, "ulimits")
 
 
-def _write_restart(writer: SpecWriter) -> None:
-    reader = writer.reader
+def restart_policy(reader: ServiceReader) -> tuple[str, int, tuple[str, ...]]:
+    """The engine's policy, how often it tries (0: no limit), and the attribute that says so; "no" without one."""
     restart = reader.text("restart")
     condition = reader.text("deploy", "restart_policy", "condition")
     if condition or reader.mapping("deploy", "restart_policy"):
@@ -181,7 +181,11 @@ def _write_restart(writer: SpecWriter) -> None:
         attempts = int(count) if count else 0
         attribute = ("restart",)
     else:
-        return
+        return "no", 0, ()
+    return name, attempts if name == "on-failure" else 0, attribute
+
+
+def _write_restart(writer: SpecWriter) -> None:
+    name, retries, attribute = restart_policy(writer.reader)
     if name != "no":
-        retries = attempts if name == "on-failure" else 0
         writer.put("/HostConfig/RestartPolicy", {"Name": name, "MaximumRetryCount": retries}, *attribute)

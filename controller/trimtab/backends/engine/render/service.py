@@ -10,7 +10,7 @@ from trimtab.backends.engine.render.content import ContentCollector
 from trimtab.backends.engine.render.host import published, write_host
 from trimtab.backends.engine.render.mounts import MountWriter
 from trimtab.backends.engine.render.networks import write_networks
-from trimtab.backends.engine.render.resources import write_resources
+from trimtab.backends.engine.render.resources import restart_policy, write_resources
 from trimtab.backends.engine.render.support import check_support
 from trimtab.backends.engine.render.writer import ServiceReader, SpecWriter
 from trimtab.model.application import Application
@@ -155,14 +155,16 @@ def _traits(app: Application, reader: ServiceReader) -> Mapping[str, object]:
         if other == reader.name
     )
     checked = bool(reader.mapping("healthcheck")) and not reader.flag("healthcheck", "disable")
+    # What listens or is probed is meant to stay; without either, an exit with 0 may be the end of its work.
+    server = checked or bool(published(reader)) or bool(reader.texts("expose"))
     return {
         "grace_s": DEFAULT_GRACE_S if grace_ns is None else -(-grace_ns // 1_000_000_000),
         "pre_stop": tuple(item for item in reader.items("pre_stop") if isinstance(item, Mapping)),
         "post_start": tuple(item for item in reader.items("post_start") if isinstance(item, Mapping)),
         "order": reader.text("deploy", "update_config", "order"),
         "job": completes or reader.text("deploy", "mode").endswith("-job"),
-        # What listens or is probed is meant to stay; without either, an exit with 0 may be the end of its work.
-        "server": checked or bool(published(reader)) or bool(reader.texts("expose")),
+        "server": server,
+        "may_finish": not server and restart_policy(reader)[0] not in {"always", "unless-stopped"},
         "checked": checked,
         "settle_s": SETTLE_S,
         "platform": reader.text("platform"),
