@@ -145,7 +145,7 @@ def test_following_survives_a_restart_and_repeats_nothing(place: Place, docker_a
     def read_on() -> None:
         # As they come: extend() would only show them at the end.
         for line in output:
-            seen.append(line.text)  # noqa: PERF402
+            seen.append(line.text)  # noqa: PERF401
 
     thread = threading.Thread(target=read_on, daemon=True)
     thread.start()
