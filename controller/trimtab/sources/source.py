@@ -73,6 +73,7 @@ class GitSource:
         self._followed = Followed(self._directory / "followed" / self._key)
         self._lock = threading.RLock()
         self._polled: Found | None = None
+        self._head_branch: str | None = None
         try:
             self._repository: Mirror | LocalRepository = self._open(parsed)
         except BaseException:
@@ -240,6 +241,14 @@ class GitSource:
     def _record(self, oid: str) -> None:
         self._repository.keep(self._key, oid)
         self._followed.record(oid)
+
+    def _shown(self, ref: str) -> str:
+        """HEAD under the name of the branch that it is on, asked for once: it is for people."""
+        if ref != HEAD:
+            return ref
+        if self._head_branch is None:
+            self._head_branch = self._repository.default_branch() or HEAD
+        return self._head_branch
 
     def _snapshot(self, ref: str, oid: str) -> Snapshot:
         try:
