@@ -264,7 +264,7 @@ class GitSource:
         )
         return Snapshot(
             repo_url=self.url,
-            ref=_short_name(ref) or oid[:_SHORT],
+            ref=_short_name(self._shown(ref)) or oid[:_SHORT],
             revision=oid,
             subject=facts.subject,
             author=facts.author,
