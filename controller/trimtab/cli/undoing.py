@@ -69,7 +69,19 @@ class Undoing:
             self.paths = ()
         else:
             # With every path that was read then as it was then, it is as it was then; what was added since goes.
-            self.paths = outermost(then.paths | (self._now.paths if self._now is not None else frozenset()))
+            read = then.paths | (self._now.paths if self._now is not None else frozenset())
+            self.paths = () if "" in read else self._changed(outermost(read))
+
+    def _changed(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Those that are not as they were at the release. Raises UserError when all of them are."""
+        then = self.source.snapshot(self.target.revision).tree
+        changed = tuple(path for path in paths if then.entry(path) != self.head.tree.entry(path))
+        if not changed:
+            raise UserError(
+                f"{self.key} is in Git as it was in release {self.target.id} already",
+                hint=f"see 'trimtab history {self.key}'",
+            )
+        return changed
 
     def _given(self, to: int) -> tuple[Release, Version | None]:
         release = self._store.releases.get(self.key, to)
