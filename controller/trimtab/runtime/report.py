@@ -149,9 +149,15 @@ class Reporter:
     def interrupted(self, look: Look[StepT], view: View, state: AppliedState) -> None:
         """A newer commit or a person stopped a sync."""
         before = self._store.statuses.get(view.key)
+        lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, self._clock.now())
         self._put(
             replace(
-                self._base(view, state, before), phase=Phase.TERMINATING, message="the sync was stopped before its end"
+                self._base(view, state, before),
+                sync=SyncStatus.OUT_OF_SYNC,
+                health=judge.overall_health(lines)[0],
+                phase=Phase.TERMINATING,
+                message="the sync was stopped before its end",
+                resources=lines,
             )
         )
         self._event(

@@ -9,7 +9,7 @@ from trimtab.errors import ConfigError, TrimtabError
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Approval, Pin, Request, RequestState, RequestVerb, Suspension
-from trimtab.model.status import Next, Requeue, Stalled
+from trimtab.model.status import Next, Phase, Requeue, Stalled
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Clock, EventSink, FailedBuilds, Holds, RequestBox, StatusBoard
 from trimtab.runtime.log import Log
@@ -75,6 +75,7 @@ class RequestDesk:
         """A pass is over: answer those who waited for it. What will be tried again is not finally answered yet."""
         if not trigger.requests:
             return
+        failure = self._failure(key)
         if isinstance(followed, Requeue):
             state, answer = RequestState.DONE, self._standing(key)
         elif isinstance(followed, Stalled):
@@ -82,7 +83,16 @@ class RequestDesk:
         else:
             state, answer = RequestState.ACCEPTED, f"will be tried again: {followed.reason}"
         for request in trigger.requests:
-            self._box.answer(request, state, answer)
+            asked = self._box.get(request)
+            if failure and state is RequestState.DONE and asked is not None and asked.verb is RequestVerb.SYNC:
+                self._box.answer(request, RequestState.REFUSED, failure)
+            else:
+                self._box.answer(request, state, answer)
+
+    def _failure(self, key: AppKey) -> str:
+        """How the last sync of ``key`` failed; "" when it did not. The pass itself is over either way."""
+        status = self._statuses.get(key)
+        return status.message or "the sync failed" if status is not None and status.phase is Phase.FAILED else ""
 
     def _standing(self, key: AppKey) -> str:
         status = self._statuses.get(key)

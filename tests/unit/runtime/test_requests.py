@@ -12,7 +12,7 @@ from tests.support.clock import FakeClock
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
 from trimtab.model.records import FailedBuild, RequestState, RequestVerb
-from trimtab.model.status import AppStatus, HealthStatus, Requeue, Retry, Stalled, SyncStatus
+from trimtab.model.status import AppStatus, HealthStatus, Phase, Requeue, Retry, Stalled, SyncStatus
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.runtime.requests import PATIENCE_S, RequestDesk
 from trimtab.store.sqlite import SqliteStore
@@ -93,6 +93,18 @@ def test_a_sync_that_only_a_change_can_help_is_refused_with_the_reason(office: O
     number = office.ask(RequestVerb.SYNC)
     office.desk.after_pass(SHOP, office.woken[0][1], Stalled("TT4000: RUN false failed"))
     assert office.answer(number) == (RequestState.REFUSED, "TT4000: RUN false failed")
+
+
+def test_a_sync_that_failed_in_a_pass_that_went_well_is_refused_with_the_reason(office: Office) -> None:
+    sync, refresh = office.ask(RequestVerb.SYNC), office.ask(RequestVerb.REFRESH)
+    failed = AppStatus(
+        app=SHOP, sync=SyncStatus.OUT_OF_SYNC, health=HealthStatus.HEALTHY, phase=Phase.FAILED, message="RUN false failed"
+    )
+    office.store.statuses.put(failed)
+    for _, trigger, _ in office.woken:
+        office.desk.after_pass(SHOP, trigger, Requeue(0))
+    assert office.answer(sync) == (RequestState.REFUSED, "RUN false failed")
+    assert office.answer(refresh) == (RequestState.DONE, "OutOfSync, Healthy")
 
 
 def test_a_request_is_performed_once(office: Office) -> None:
