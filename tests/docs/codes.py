@@ -1,4 +1,4 @@
-"""Every code that a message can carry, with its meaning: from the tables in the code where there is one, else from here."""
+"""Every code that a message can carry, with its meaning: from the tables in the code, else from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trimtab
 from trimtab.backends.engine.render.support import NOTED, REFUSED
-from trimtab.errors import TrimtabError, TransientError, UserError, WaitingError
+from trimtab.errors import TransientError, TrimtabError, UserError, WaitingError
 from trimtab.images.codes import BuildCode
 from trimtab.manifest.codes import Code
 
@@ -30,6 +30,8 @@ ELSEWHERE: Mapping[str, str] = {
     "TT2118": "a config's or secret's file is not in the repository",
     "TT2140": "a service has neither an image nor a build section",
     "TT2141": "`moved` is understood and not carried out by this version",
+    "TT2142": "another destination than `local` is understood and not carried out by this version",
+    "TT2143": "a limit of retries is understood and not carried out by this version",
     "TT3010": "a name is taken by an object that is not ours",
     "TT3011": "an external network or volume is not on the engine",
     "TT3012": "an image is not on the engine, and `pull_policy: never` forbids to fetch it",
@@ -47,9 +49,7 @@ ELSEWHERE: Mapping[str, str] = {
 
 def used() -> frozenset[str]:
     """Every code that is written anywhere in the package."""
-    return frozenset(
-        code for file in PACKAGE.rglob("*.py") for code in _CODE.findall(file.read_text(encoding="utf-8"))
-    )
+    return frozenset(code for file in PACKAGE.rglob("*.py") for code in _CODE.findall(file.read_text(encoding="utf-8")))
 
 
 def _errors() -> Iterator[type[TrimtabError]]:

@@ -1,5 +1,6 @@
 """The pages of docs/reference that are made from the code: command line, errors, configuration."""
 
+# ruff: noqa: E501 - lines of pages, as wide as they are
 from __future__ import annotations
 
 import importlib.util
@@ -50,7 +51,7 @@ def verbs() -> Mapping[str, Any]:
 EXIT_CODES = (
     ("0", "done, or nothing to do"),
     ("1", "an error"),
-    ("2", "changes are pending: `diff`, and `plan` with `--detailed-exitcode`; also a wrong use of the command line"),
+    ("2", "changes are pending (`diff`, and `plan` with `--detailed-exitcode`), or a wrong use of the command line"),
     ("3", "denied or held: a guard refused, an approval is missing, another controller has the engine"),
 )
 
@@ -74,7 +75,14 @@ def _cli() -> str:
         "",
     ]
     for verb, command in verbs().items():
-        lines += [f"## trimtab {verb}", "", str(command.help).replace("\n", " "), "", f"    {_usage(verb, command)}", ""]
+        lines += [
+            f"## trimtab {verb}",
+            "",
+            str(command.help).replace("\n", " "),
+            "",
+            f"    {_usage(verb, command)}",
+            "",
+        ]
         rows = [_row(*_parameter(parameter)) for parameter in command.params if parameter.name != "help"]
         if rows:
             lines += [_row("argument or option", "meaning", "default"), "|---|---|---|", *rows, ""]
@@ -128,9 +136,9 @@ SECTIONS = (
 
 def _errors() -> str:
     lines = [
-        "A message of Trimtab reads `file:line:column: severity code: what happened (what to do)`. The code tells what kind",
-        "of trouble it is; once released, it keeps its meaning. `trimtab validate`, the text of a plan, `status` and",
-        "`events` show it, JSON has it as `code`.",
+        "A message of Trimtab reads `file:line:column: severity code: what happened (what to do)`. The code tells what",
+        "kind of trouble it is; once released, it keeps its meaning. `trimtab validate`, the text of a plan,",
+        "`status` and `events` show it, JSON has it as `code`.",
         "",
         "What the controller does next depends on the kind. *stalls*: until an input changes or a person asks. *waits*:",
         "nothing is wrong, something else has to happen first. *retries*: by itself, with growing delays. A *diagnostic*",
@@ -204,8 +212,8 @@ def _configuration() -> str:
 
 def _configuration_lines() -> Iterator[str]:
     yield from (
-        "Every setting can be given in a file (`--config trimtab.yaml`) and, but for the repositories, as a variable of the",
-        "environment; some are options of a command as well. An option wins over a variable, a variable over the file,",
+        "Every setting can be given in a file (`--config trimtab.yaml`) and, but for the repositories, as a variable of",
+        "the environment; some are options of a command as well. An option wins over a variable, a variable over the file,",
         "the file over the default. A duration is a number with `ms`, `s`, `m`, `h` or `d`; without a unit, seconds. In",
         "the file an unknown key is an error; in the environment, a `TRIMTAB_` name that is no setting is not read.",
         "",

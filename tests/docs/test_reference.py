@@ -66,4 +66,8 @@ def test_every_setting_can_be_a_variable_and_a_key_of_the_file(field: str, tmp_p
     file.write_text(f"{key}: {value}\n", encoding="utf-8")
     from_file = load_config(file, environment={"HOME": "/h"})
     from_variable = load_config(environment={"HOME": "/h", row.split("`")[3]: value})
-    assert getattr(from_file, field) == getattr(from_variable, field) != getattr(load_config(environment={"HOME": "/x"}), field)
+    assert (
+        getattr(from_file, field)
+        == getattr(from_variable, field)
+        != getattr(load_config(environment={"HOME": "/x"}), field)
+    )

@@ -80,8 +80,16 @@ def plan(
             raise typer.Exit(EXIT_CHANGES if changed and detailed_exitcode else 0)
         from trimtab.cli.session import open_session, require_applications
 
+        # The digests of a saved plan hold only with the key that it was made with, so that one is kept.
         with open_session(
-            chosen, path, repo, branch=branch, subpath=subpath, revision=rev, environment=variables(env)
+            chosen,
+            path,
+            repo,
+            branch=branch,
+            subpath=subpath,
+            revision=rev,
+            environment=variables(env),
+            keep_key=out is not None,
         ) as session:
             views = session.views(app)
             if not session.problems or views:

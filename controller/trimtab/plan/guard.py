@@ -33,7 +33,7 @@ def guard(changes: tuple[Change, ...], inputs: GuardInputs) -> Verdict:
     denied = [*_invalid(inputs.desired), *_names_taken(changes), *_never_pulled(changes), *_missing_externals(inputs)]
     if denied:
         return Verdict(decision=Decision.DENY, diagnostics=tuple(denied))
-    held = [*_wipe(changes, inputs), *_mass_prune(changes, inputs), *_data_loss(changes)]
+    held = [*_wipe(changes, inputs), *_mass_prune(changes, inputs), *_data_loss(changes, inputs)]
     if held and inputs.plan_id not in inputs.approved:
         return Verdict(decision=Decision.HOLD, diagnostics=tuple(held), waits_for="approval")
     return Verdict(decision=Decision.GO)
@@ -41,6 +41,11 @@ def guard(changes: tuple[Change, ...], inputs: GuardInputs) -> Verdict:
 
 def _place(inputs: GuardInputs) -> Origin:
     return inputs.app.origin if inputs.app is not None else Origin(str(inputs.desired.app))
+
+
+def _approval(inputs: GuardInputs) -> str:
+    """The command that approves, as a person types it."""
+    return f"trimtab approve {inputs.desired.app} {inputs.plan_id[:12]}"
 
 
 def _invalid(desired: DesiredState) -> list[Diagnostic]:
@@ -107,7 +112,7 @@ def _wipe(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
             code="TT3201",
             message=f"this would remove all {len(removed)} containers of {inputs.desired.app}, since Git asks for none",
             origin=_place(inputs),
-            hint=f"set syncPolicy.automated.allowEmpty, or approve this plan: trimtab approve {inputs.plan_id[:12]}",
+            hint=f"set syncPolicy.automated.allowEmpty, or approve this plan: {_approval(inputs)}",
         )
     ]
 
@@ -130,19 +135,19 @@ def _mass_prune(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagno
             code="TT3202",
             message=f"this would remove {len(removed)} of {have} objects of {inputs.desired.app}: {names}",
             origin=_place(inputs),
-            hint=f"if that is meant, approve this plan: trimtab approve {inputs.plan_id[:12]}",
+            hint=f"if that is meant, approve this plan: {_approval(inputs)}",
         )
     ]
 
 
-def _data_loss(changes: tuple[Change, ...]) -> list[Diagnostic]:
+def _data_loss(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
     return [
         Diagnostic(
             severity=Severity.ERROR,
             code="TT3203",
             message=f"{change.key.kind} {change.name} would lose its data",
             origin=change.origin or Origin(str(change.key)),
-            hint="approve the plan, or change the manifest",
+            hint=f"change the manifest, or approve this plan: {_approval(inputs)}",
         )
         for change in changes
         if change.loses_data and change.acts

@@ -7,6 +7,9 @@ from trimtab.model.records import Approval, Pin, Suspension
 from trimtab.store.codec import optional_time_text, parse_optional_time, parse_time, time_text
 from trimtab.store.database import Database
 
+# Shorter beginnings of a plan's id approve nothing: another plan may begin so, too.
+SHOWN_PLAN_ID = 12
+
 
 class PeoplesHolds:
     """ports.Holds."""
@@ -67,8 +70,12 @@ class PeoplesHolds:
         )
 
     def approved(self, plan_id: str) -> Approval | None:
-        """Whether there is one."""
-        rows = self._database.read("SELECT app, at, by FROM approvals WHERE plan_id = ?", (plan_id,))
+        """Whether there is one; people name a plan by the beginning of its id, as it is shown to them."""
+        rows = self._database.read(
+            "SELECT app, at, by FROM approvals"
+            " WHERE plan_id = ? OR (length(plan_id) >= ? AND plan_id = substr(?, 1, length(plan_id)))",
+            (plan_id, SHOWN_PLAN_ID, plan_id),
+        )
         if not rows:
             return None
         app, at, by = rows[0]

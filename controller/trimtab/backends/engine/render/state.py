@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from trimtab.backends.engine.render.objects import network_resource, volume_resource
 from trimtab.backends.engine.render.service import Names, container_name, render_service, replica_count
-from trimtab.model.application import Application
+from trimtab.manifest.crossref import BUILT_IN_DESTINATION
+from trimtab.model.application import Application, SyncPolicy
 from trimtab.model.desired import ContentFile, DesiredState, ImageChoice, Resource
 from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import Kind, ResourceKey
@@ -33,12 +34,7 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
     contents: dict[str, tuple[ContentFile, ...]] = {}
     builds: dict[str, object] = {}
 
-    for moved in app.moved:
-        message = f"moved ({moved.kind} {moved.from_name} to {moved.to_name}) is not carried out yet"
-        hint = "keep the old name for now; nothing of this application is changed"
-        diagnostics.append(
-            Diagnostic(severity=Severity.ERROR, code="TT2141", message=message, origin=app.origin, hint=hint)
-        )
+    diagnostics += _not_carried_out(app)
     networks = [network_resource(app, name) for name in sorted(project.networks)]
     volumes = [volume_resource(app, name) for name in sorted(project.volumes)]
     names = Names(
@@ -81,6 +77,26 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         builds=builds,
         diagnostics=tuple(diagnostics),
     )
+
+
+def _not_carried_out(app: Application) -> list[Diagnostic]:
+    """Settings that are understood and would be quietly broken: another engine, a rename, an end of trying."""
+    found = [
+        ("TT2141", f"moved ({m.kind} {m.from_name} to {m.to_name}) is not carried out yet", "keep the old name for now")
+        for m in app.moved
+    ]
+    if app.destination != BUILT_IN_DESTINATION:
+        message = f"the destination '{app.destination}' is not carried out yet: a controller has one engine"
+        found.append(("TT2142", message, "run a controller with that engine's DOCKER_HOST, and leave destination out"))
+    if app.sync_policy.retry_limit != SyncPolicy().retry_limit:
+        message = (
+            f"retry.limit ({app.sync_policy.retry_limit}) is not carried out yet: what may pass is retried for ever"
+        )
+        found.append(("TT2143", message, "leave limit out, or set it to -1"))
+    return [
+        Diagnostic(severity=Severity.ERROR, code=code, message=message, origin=app.origin, hint=hint)
+        for code, message, hint in found
+    ]
 
 
 def _image(app: Application, service: str, choice: ImageChoice) -> Resource:
