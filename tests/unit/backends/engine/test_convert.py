@@ -99,6 +99,13 @@ def test_mac_addresses_are_where_the_version_wants_them() -> None:
     assert new["NetworkingConfig"]["EndpointsConfig"]["a"]["MacAddress"] == "02:42:ac:11:00:09"
 
 
+@pytest.mark.parametrize("mode", ["none", "host", "container:x"])
+@pytest.mark.parametrize("api", [OLD, NEW])
+def test_a_mac_address_without_a_network_is_refused(mode: str, api: tuple[int, int]) -> None:
+    with pytest.raises(UnsupportedByBackend, match=f"with network_mode {mode} there is no network card"):
+        _body(api, Config={"Image": "i", "MacAddress": "02:42:ac:11:00:09"}, HostConfig={"NetworkMode": mode})
+
+
 @pytest.mark.parametrize(
     ("spec", "version"),
     [

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.backends.engine.specs import container_specs
+from tests.unit.backends.engine.specs import LIMITS, NOT_HERE, SERVICES, configs, container_specs, hosts
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.convert import Resolved, container_request
+from trimtab.backends.engine.fields import FIELDS
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.desired import Resource
 from trimtab.model.keys import AppKey, Kind, ResourceKey
@@ -131,17 +132,33 @@ def test_an_images_volumes_are_inherited() -> None:
     assert fields["Config"]["Env"] == inherited["Config"]["Env"] == {"A": "1"}
 
 
-_SPEC = container_specs("app", (1, 51))
+_SENT = st.sampled_from([(1, 41), (1, 44), (1, 49), (1, 51)]).flatmap(
+    lambda api: st.tuples(st.just(api), container_specs("app", api))
+)
+_IDS = {service: service[0] * 64 for service in SERVICES}
 
 
-@given(_SPEC, st.sampled_from([(1, 41), (1, 44), (1, 51)]))
-def test_what_is_sent_reads_back_as_the_spec(spec: dict[str, dict[str, Any]], api: tuple[int, int]) -> None:
+@given(_SENT)
+def test_what_is_sent_reads_back_as_the_spec(sent: tuple[tuple[int, int], dict[str, dict[str, Any]]]) -> None:
     """The engine answers with what it was sent; then nothing may differ."""
+    api, spec = sent
     spec.setdefault("Config", {})["Image"] = "i"
-    request = container_request(spec, {}, api=api, resolved=Resolved())
+    request = container_request(spec, {}, api=api, resolved=Resolved(services=_IDS))
     body = request.body
     networks = {**body.get("NetworkingConfig", {}).get("EndpointsConfig", {}), **dict(request.later)}
     config = {k: v for k, v in body.items() if k not in {"HostConfig", "NetworkingConfig"}}
     inspect = _inspect(Config=config, HostConfig=body["HostConfig"], NetworkSettings={"Networks": networks})
-    fields, inherited = _fields(json.loads(json.dumps(inspect)))
+    names = Names(services={container_id: service for service, container_id in _IDS.items()})
+    fields, inherited = _fields(json.loads(json.dumps(inspect)), names=names)
     assert _compare(spec, fields, inherited) == ()
+
+
+def test_every_field_is_tried() -> None:
+    """The property tests, here and on the real engine, cover each field that is compared."""
+    api = (1, 51)
+    tried = {f"/Config/{name}" for name in configs(api)} | {
+        f"/HostConfig/{name}" for name in (*hosts("app", api), *LIMITS)
+    }
+    known = {"/".join(path.split("/")[:3]) for path in FIELDS} - {"/Mounts", "/Networks"}
+    assert tried | set(NOT_HERE) == known
+    assert tried & set(NOT_HERE) == set()

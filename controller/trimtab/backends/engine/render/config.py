@@ -5,6 +5,7 @@ Source: Compose Specification 05-services; docker/compose pkg/compose/create.go;
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 from trimtab.backends.engine.labels import user_labels
@@ -37,7 +38,10 @@ def write_config(writer: SpecWriter, image: str, secret_key: bytes) -> None:
         "labels",
     )
     writer.put("/Config/User", reader.text("user"), "user")
-    writer.put("/Config/WorkingDir", reader.text("working_dir"), "working_dir")
+    if (folder := reader.text("working_dir")).startswith("/"):
+        # As the engine cleans it: /srv/ and /srv are one.
+        folder = posixpath.normpath("/" + folder.lstrip("/"))
+    writer.put("/Config/WorkingDir", folder, "working_dir")
     writer.put("/Config/Hostname", reader.text("hostname"), "hostname")
     writer.put("/Config/Domainname", reader.text("domainname"), "domainname")
     writer.put("/Config/StopSignal", reader.text("stop_signal"), "stop_signal")

@@ -22,6 +22,8 @@ def write_networks(
     mode = reader.text("network_mode")
     links = _links(writer, names)
     if mode:
+        # The engine's word for "bridge" on Linux.
+        mode = "bridge" if mode == "default" else mode
         writer.put("/HostConfig/NetworkMode", namespace_ref(mode), "network_mode")
         writer.put("/HostConfig/Links", links, "links" if reader.get("links") else "external_links")
         return ()
