@@ -35,7 +35,7 @@ class RepositoryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything, with CONTRACT §6's defaults."""
+    """Everything, with its default."""
 
     repositories: tuple[RepositoryConfig, ...] = ()
     data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))

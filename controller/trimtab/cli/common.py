@@ -17,7 +17,7 @@ from trimtab.errors import ManifestError, PolicyDenied, TrimtabError, WaitingErr
 if TYPE_CHECKING:
     from trimtab.config import Config
 
-# CONTRACT §3.
+# As documented in docs/reference/cli.md; scripts rely on them.
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_CHANGES = 2

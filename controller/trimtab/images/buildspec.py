@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from trimtab.images.dockerignore import IgnoreRules
 from trimtab.model.diagnostics import Origin
 
-# How much of the key is shown, and used as the tag; CONTRACT section 4.
+# How much of the key is shown, and used as the tag.
 DISPLAYED_KEY_LENGTH = 12
 
 # What only BuildKit understands; the classic builder answers with a puzzle or, for a heredoc, runs something else.

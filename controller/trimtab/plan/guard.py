@@ -12,7 +12,7 @@ from trimtab.model.keys import Kind
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Verdict
 
-# CONTRACT §6: a prune of more than half of an application's objects, and more than 3, is held.
+# A prune of more than half of an application's objects, and more than 3, is held.
 PRUNE_SHARE = 0.5
 PRUNE_COUNT = 3
 

@@ -34,7 +34,7 @@ from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
 
-# CONTRACT §6: a full look every 5 minutes.
+# A full look this often, whatever the events said.
 RESYNC_S = 300.0
 # What stands in the way (a name that somebody else's object has) may go without an event that is about us.
 DENIED_S = 10.0

@@ -17,7 +17,7 @@ from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Clock, EventSink, Meter, Source
 from trimtab.runtime.meter import NoMeter
 
-# CONTRACT §6. A local repository is watched; looking at it as well costs next to nothing and forgives a lost signal.
+# A local repository is watched; looking at it as well costs next to nothing and forgives a lost signal.
 POLL_S = 30.0
 RESYNC_S = 300.0
 # A remote that does not answer is asked less and less often, down to this.

@@ -20,7 +20,7 @@ from trimtab.model.observed import Live, ObservedState, Probe, RunState
 from trimtab.model.plan import Node, RunWhen
 from trimtab.plan.fielddiff import unescape
 
-# Deadlines of single steps, in seconds: what a healthy engine never needs. A build or pull has its own (CONTRACT §6).
+# Deadlines of single steps, in seconds: what a healthy engine never needs. A build or pull has its own.
 CALL_S = 60.0
 START_S = 120.0
 IMAGE_S = 600.0
