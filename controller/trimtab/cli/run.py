@@ -66,7 +66,7 @@ def run(
         from trimtab.observability import logging
         from trimtab.runtime.signals import stop_on_signals
         from trimtab.wiring.controller import Controller
-        from trimtab.wiring.readside import ReadSide
+        from trimtab.wiring.readside import read_side
 
         redactor = logging.configure(stream=sys.stderr, level=chosen.log_level)
         with stop_on_signals() as stop:
@@ -77,7 +77,7 @@ def run(
                 if chosen.listen != "off":
                     from trimtab.web.server import serve
 
-                    server = serve(chosen.listen, ReadSide(controller))
+                    server = serve(chosen.listen, read_side(controller))
                     tell(f"status at {server.address}")
                 controller.start()
                 for repository in chosen.repositories:

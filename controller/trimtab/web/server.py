@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import threading
@@ -27,6 +28,7 @@ CONCURRENCY = 256
 STOP_S = 3.0
 _BACKLOG = 128
 _START_S = 10.0
+_TICK_S = 1.0
 
 
 def _now() -> datetime:
@@ -60,7 +62,8 @@ class Server:
         host, port = listener.getsockname()[:2]
         self.host, self.port = str(host), int(port)
         self._streams = Streams(backend, heartbeat_s=heartbeat_s)
-        self._server = _uvicorn(create_app(backend, self._streams, now))
+        self._leaving = asyncio.Event()
+        self._server = _uvicorn(create_app(backend, self._streams, now), self._leaving)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving = threading.Event()
         self._failure: BaseException | None = None
@@ -82,6 +85,7 @@ class Server:
         loop = self._loop
         if loop is not None and self._thread.is_alive():
             loop.call_soon_threadsafe(self._streams.close)
+            loop.call_soon_threadsafe(self._leaving.set)
         self._thread.join(STOP_S * 2)
 
     def _failed(self) -> str:
@@ -109,10 +113,23 @@ class Server:
         await serving
 
 
-def _uvicorn(app: FastAPI) -> uvicorn.Server:
+def _uvicorn(app: FastAPI, leaving: asyncio.Event) -> uvicorn.Server:
     import uvicorn
 
-    return uvicorn.Server(
+    class Quiet(uvicorn.Server):
+        """Looks once a second whether to end, not ten times: a controller that has nothing to do should do nothing."""
+
+        async def main_loop(self) -> None:
+            counter = 0
+            while not self.should_exit:
+                # Each tenth tick writes the date into the headers of the next answers.
+                counter += 10
+                if await self.on_tick(counter):
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(leaving.wait(), _TICK_S)
+
+    return Quiet(
         uvicorn.Config(
             app,
             loop="asyncio",

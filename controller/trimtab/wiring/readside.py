@@ -1,85 +1,158 @@
-"""A running controller as the HTTP side reads it: the store, the planner, the catalog and the engine's output."""
+"""A controller's own parts as the HTTP side reads them. Nothing here can change anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from trimtab.backends.engine.output import ApplicationOutput
+from trimtab.errors import ManifestError, TrimtabError
+from trimtab.model.diagnostics import Severity
+from trimtab.model.keys import AppKey
+from trimtab.model.records import Release, StoredEvent
+from trimtab.model.status import AppStatus
+from trimtab.observability.events import EventFanOut, Subscription
+from trimtab.observability.metrics import Metrics
 from trimtab.plan.render import PlanHeader, plan_document
+from trimtab.ports import Clock, Store
+from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.planner import Planner
 
 if TYPE_CHECKING:
-    from trimtab.model.keys import AppKey
-    from trimtab.model.records import Release, StoredEvent
-    from trimtab.model.status import AppStatus
+    from trimtab.backends.engine.steps import EngineStep
     from trimtab.wiring.controller import Controller
 
+StepT = TypeVar("StepT")
 
-class ReadSide:
-    """Implements ``web.backend.Backend``; nothing here changes anything."""
 
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+class ReadSide(Generic[StepT]):
+    """Implements ``web.backend.Backend``. ``repositories_ready``: why not all were read yet; "" when they were."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        planner: Planner[StepT],
+        events: EventFanOut,
+        metrics: Metrics,
+        clock: Clock,
+        ping_engine: Callable[[], object],
+        repositories_ready: Callable[[], str],
+        open_output: Callable[..., ApplicationOutput],
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._planner = planner
+        self._events = events
+        self._metrics = metrics
+        self._clock = clock
+        self._ping_engine = ping_engine
+        self._repositories_ready = repositories_ready
+        self._open_output = open_output
 
     def ready(self) -> str:
-        """Why it is not ready yet; "" when it is."""
-        return self._controller.ready
+        """The repositories were read, and the engine answers now."""
+        waiting = self._repositories_ready()
+        if waiting:
+            return waiting
+        try:
+            self._ping_engine()
+        except TrimtabError as error:
+            return error.message
+        return ""
 
     def metrics(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
-        return self._controller.metrics.render()
+        return self._metrics.render()
 
     def statuses(self) -> tuple[AppStatus, ...]:
-        """Every application's, in key order."""
-        return self._controller.store.statuses.all()
+        """Every application's."""
+        return self._store.statuses.all()
 
     def status(self, app: AppKey) -> AppStatus | None:
         """One application's."""
-        return self._controller.store.statuses.get(app)
+        return self._store.statuses.get(app)
 
     def plan(self, app: AppKey) -> Mapping[str, object] | None:
-        """The plan document of what a sync to Git's newest commit would do now."""
-        controller = self._controller
-        view = controller.catalog.view(app)
-        if view is None or view.application is None or view.snapshot is None:
+        """What a sync to Git's newest would do now."""
+        view = self._catalog.view(app)
+        if view is None:
             return None
-        desired = controller.planner.desired(view.application, view.snapshot)
-        look = controller.planner.look(
+        application, snapshot = view.application, view.snapshot
+        if view.problems:
+            raise ManifestError(f"the manifests of {app} cannot be used", view.problems, hint=str(view.problems[0]))
+        if application is not None and snapshot is not None:
+            desired, prune = self._planner.desired(application, snapshot), application.sync_policy.prune
+        else:
+            desired, prune = self._planner.nothing(app, view.revision), view.prune
+        look = self._planner.look(
             app,
             desired,
-            application=view.application,
-            snapshot=view.snapshot,
-            prune=view.application.sync_policy.prune,
-            diagnostics=view.problems,
+            application=application,
+            snapshot=snapshot,
+            prune=prune,
+            diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
         )
+        status = self._store.statuses.get(app)
         header = PlanHeader(
             app=str(app),
-            ref=view.snapshot.ref,
-            revision=view.snapshot.revision,
-            subject=view.snapshot.subject,
-            author=view.snapshot.author,
-            applied_revision=controller.store.applied.get(app).applied_revision,
+            ref=snapshot.ref.removeprefix("refs/heads/").removeprefix("refs/tags/") if snapshot else "",
+            revision=view.revision,
+            subject=snapshot.subject if snapshot else "",
+            author=snapshot.author if snapshot else "",
+            age_s=_age_s(self._clock.now(), snapshot.committed_at if snapshot else None),
+            applied_revision=self._store.applied.get(app).applied_revision,
+            health=status.health.value if status else "",
         )
         return plan_document(look.plan, header, look.verdict)
 
     def history(self, app: AppKey, limit: int) -> tuple[Release, ...]:
         """The newest releases first."""
-        return self._controller.store.releases.list(app, limit)
+        return self._store.releases.list(app, limit)
 
     def newest_events(self, app: AppKey | None, limit: int) -> tuple[StoredEvent, ...]:
         """The last events, oldest first."""
-        return self._controller.store.events.newest(app=app, limit=limit)
+        return self._store.events.newest(app=app, limit=limit)
 
     def events_after(self, cursor: int, app: AppKey | None, limit: int) -> tuple[StoredEvent, ...]:
-        """Those with a greater number, oldest first."""
-        return self._controller.store.events.after(cursor, app=app, limit=limit)
+        """Those with a greater number."""
+        return self._store.events.after(cursor, app=app, limit=limit)
 
     def subscribe(self, on_news: Callable[[], None]) -> Callable[[], None]:
-        """Call ``on_news`` when there is a new event."""
-        sink = self._controller.sink
-        return partial(sink.unsubscribe, sink.subscribe(on_news))
+        """News only wakes; the events themselves are read from the store, so that a slow reader misses none."""
+        held: list[Subscription] = []
+
+        def wake() -> None:
+            for one in held:
+                one.take(0)
+            on_news()
+
+        subscription = self._events.subscribe(wake)
+        held.append(subscription)
+        return lambda: self._events.unsubscribe(subscription)
 
     def output(self, app: AppKey, service: str, *, tail: int | None, follow: bool) -> ApplicationOutput:
         """The output of an application's containers."""
-        return ApplicationOutput(self._controller.engine.driver, app, service, tail=tail, follow=follow)
+        return self._open_output(app, service, tail=tail, follow=follow)
+
+
+def read_side(controller: Controller) -> ReadSide[EngineStep]:
+    """That of a running controller."""
+    return ReadSide(
+        store=controller.store,
+        catalog=controller.catalog,
+        planner=controller.planner,
+        events=controller.sink,
+        metrics=controller.metrics,
+        clock=controller.clock,
+        ping_engine=controller.engine.client.ping,
+        repositories_ready=lambda: controller.ready,
+        open_output=partial(ApplicationOutput, controller.engine.driver),
+    )
+
+
+def _age_s(now: datetime, then: datetime | None) -> float | None:
+    return (now - then).total_seconds() if then is not None else None

@@ -26,9 +26,9 @@ from trimtab.observability.metrics import Metrics
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.planner import Planner
 from trimtab.store.sqlite import SqliteStore
-from trimtab.web.reading import ControllerReading
 from trimtab.web.server import Server, serve
 from trimtab.wiring import open_catalog, open_repository
+from trimtab.wiring.readside import ReadSide
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SHOP = AppKey("default", "shop")
@@ -124,7 +124,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     repository = open_repository(RepositoryConfig(url=repo.url), config)
     catalog = open_catalog([repository], store, config, planner)
     catalog.refresh(repository)
-    reading = ControllerReading(
+    reading = ReadSide(
         store=store,
         catalog=catalog,
         planner=planner,
