@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import select
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 # A client sends the head of a request as one piece, and no second request before the first is answered.
 REQUEST_LINE = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (\S+) HTTP/1\.[01]\r\n")
 READS = ("GET ", "HEAD ")
+# What a rule says to a request ("POST /v1.41/containers/create?name=x"): None passes it on, bytes are the answer.
+Rule = Callable[[str], bytes | None]
+# The request is passed on and carried out, and its answer is lost.
+LOST = b""
+
+
+def answer(status: int, message: str, content_type: str = "application/json") -> bytes:
+    """A whole answer of HTTP, as the engine words its errors; as text, as a proxy in front of it words its own."""
+    body = json.dumps({"message": message}) if content_type == "application/json" else message
+    head = f"HTTP/1.1 {status} No\r\nContent-Type: {content_type}\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode()
+
+
+def _passes(_request: str) -> bytes | None:
+    return None
 
 
 class EngineProxy:
     """Passes bytes between clients of ``path`` and the engine's socket until told otherwise.
 
-    ``requests`` holds every request's method and address, oldest first.
+    ``requests`` holds every request's method and address, oldest first; ``rule`` may answer in the engine's place.
     """
 
     def __init__(self, path: Path, upstream: str) -> None:
         self.path = path
         self._upstream = upstream
         self.requests: list[str] = []
+        self.rule: Rule = _passes
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -89,13 +107,28 @@ class EngineProxy:
 
     def _pump(self, client: socket.socket, server: socket.socket) -> None:
         ends = {client: server, server: client}
+        lost = False
         with client, server, contextlib.suppress(OSError):
             while True:
                 for ready in select.select(list(ends), [], [], 0.5)[0]:
                     data = ready.recv(65536)
                     self._moving.wait()
-                    if not data:
+                    if not data or (lost and ready is server):
                         return
                     if ready is client and (line := REQUEST_LINE.match(data)):
-                        self.requests.append(b" ".join(line.groups()).decode())
+                        request = b" ".join(line.groups()).decode()
+                        self.requests.append(request)
+                        refusal = self.rule(request)
+                        lost = refusal == LOST
+                        if refusal:
+                            _end(client, refusal)
+                            return
                     ends[ready].sendall(data)
+
+
+def _end(client: socket.socket, refusal: bytes) -> None:
+    """Answer and hang up, after the rest of the request was read: it may still be on its way."""
+    client.sendall(refusal)
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(65536):
+        pass

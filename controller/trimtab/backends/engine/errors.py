@@ -171,8 +171,20 @@ _RULES = (
 )
 
 
+# Socket proxies (HAProxy, nginx, Go's) answer in their own words; authorization plugins through the engine.
+_BARRED = re.compile(
+    r"administrative rules|<html|^\s*(?:403 )?forbidden\s*$|^\s*method not allowed\s*$|authorization denied by plugin",
+    re.IGNORECASE,
+)
+
+
 def explain(status: int, message: str, what: str) -> TrimtabError:
     """Our error for an answer of the engine; ``what`` is what was being done, to which object."""
+    if status in {403, 405} and _BARRED.search(message):
+        return ConfigError(
+            f"{what}: something in front of the engine forbids it ({' '.join(message.split())[:200]})",
+            hint="allow the calls that docs/reference/engine-api.md lists in the socket proxy or authorization plugin",
+        )
     if status == 404 and not re.search("no such image|pull access|manifest|cannot access path", message, re.IGNORECASE):
         return Missing(f"{what}: {message}")
     for rule in _RULES:
