@@ -22,6 +22,15 @@ settings.register_profile("ci", deadline=None, suppress_health_check=[HealthChec
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the benchmarks; here, because options are read before any other conftest."""
+    group = parser.getgroup("bench", "speed measurements (scripts/test --bench)")
+    group.addoption("--bench-json", metavar="FILE", help="write all figures to FILE")
+    group.addoption("--bench-services", type=int, default=50, help="services of the compared project (50)")
+    group.addoption("--bench-rounds", type=int, default=3, help="how often each is measured (3)")
+    group.addoption("--bench-idle", type=float, default=60.0, help="seconds to look at a controller at rest (60)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything of Trimtab is imported: no settings of this machine or its user reach the tests."""
     make_git_hermetic()

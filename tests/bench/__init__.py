@@ -1,0 +1,1 @@
+"""Speed, measured against the targets of the project; run by `scripts/test --bench`, never a timed assertion."""
