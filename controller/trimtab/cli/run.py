@@ -63,6 +63,9 @@ def run(
             fail(f"--log-level '{chosen.log_level}' is none of debug, info, warning, error")
 
         from trimtab.cli.watched import remember
+        from trimtab.observability.lean import load_structlog
+
+        load_structlog()
         from trimtab.observability import logging
         from trimtab.runtime.signals import stop_on_signals
         from trimtab.wiring.controller import Controller
