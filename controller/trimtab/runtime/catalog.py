@@ -69,6 +69,7 @@ class Catalog:
         self._views: dict[AppKey, View] = {}
         self._owners: dict[AppKey, Repository] = {}
         self._sources: dict[SourceRef, Source] = {}
+        self._afar: dict[AppKey, tuple[Declaration, View]] = {}
         self._lock = threading.RLock()
 
     def keys(self) -> tuple[AppKey, ...]:
@@ -172,6 +173,7 @@ class Catalog:
         fresh: dict[AppKey, View] = {}
         for app in result.applications:
             fresh[app.key] = self._good(app, snapshot, result)
+            self._afar.pop(app.key, None)
         for declaration in result.declarations:
             view = self._elsewhere(declaration, snapshot)
             fresh[view.key] = view
@@ -245,9 +247,28 @@ class Catalog:
                 hint=error.hint,
             )
             return self._held(key, snapshot, (problem,))
+        known = self._afar.get(key)
+        if known is not None and known[0] == declaration and known[1].revision == there.revision:
+            return known[1]
         app, diagnostics = load_from_source(declaration, there.tree, reference.path)
         if app is None:
             return self._held(key, there, diagnostics)
+        view = View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
+        self._afar[key] = (declaration, view)
+        return view
+
+    def _afar_at(self, key: AppKey, revision: str) -> View | None:
+        """An older revision of the repository that its files are in; how it is declared stays as it is now."""
+        declaration, view = self._afar[key]
+        source = self._sources.get(declaration.source) if declaration.source is not None else None
+        if source is None or declaration.source is None:
+            return None
+        if view.revision == revision:
+            return view
+        there = source.snapshot(revision)
+        app, diagnostics = load_from_source(declaration, there.tree, declaration.source.path)
+        if app is None:
+            return None
         return View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
 
     def at(self, key: AppKey, revision: str) -> View | None:
@@ -259,6 +280,8 @@ class Catalog:
         repository = self.owner(key)
         if repository is None:
             return None
+        if key in self._afar:
+            return self._afar_at(key, revision)
         with self._lock:
             read = repository.older.get(revision) or self._read_older(repository, revision)
         snapshot, result = read
