@@ -62,8 +62,9 @@ class Live:
     name: str
     digest: str
     revision: str = ""
-    fields: Mapping[str, object] = field(default_factory=dict)
-    inherited: Mapping[str, object] = field(default_factory=dict)
+    # The engine shows environments as they are, secrets included: no repr may.
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
+    inherited: Mapping[str, object] = field(default_factory=dict, repr=False)
     running: Running = Running()
     image_id: str = ""
     created_at: datetime | None = None

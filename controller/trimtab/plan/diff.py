@@ -208,32 +208,8 @@ def _existing(
         fields=fields,
         origin=fields[0].origin if fields and fields[0].origin else want.origin(""),
     )
-    forced = tuple(field for field in fields if not field.in_place)
-    if forced or chosen.staged is not None:
-        if not dialect.recreatable(want.key.kind):
-            return replace(
-                base,
-                verb=Verb.KEEP,
-                reason=Reason.IMMUTABLE_DATA,
-                detail="its definition differs; applying that would delete its data, so a person has to decide",
-            )
-        order, why = dialect.order(want, live, contested.get(want.key, frozenset()))
-        if want.key.kind is Kind.CONTENT:
-            return replace(base, verb=Verb.REPLACE, reason=Reason.UNFINISHED)
-        if live.endpoints:
-            detail = f"its definition differs, but others are attached to it: {', '.join(live.endpoints)}"
-            return replace(base, verb=Verb.KEEP, detail=detail)
-        if want.key.kind is not Kind.CONTAINER:
-            return replace(base, verb=Verb.REPLACE, disruption=Disruption.RESTART)
-        image_only = all(field.path in {"/Config/Image", "/Image"} for field in forced) and bool(forced)
-        return replace(
-            base,
-            verb=Verb.REPLACE,
-            reason=Reason.IMAGE_CHANGED if image_only else Reason.UNFINISHED if not forced else base.reason,
-            order=order,
-            order_reason=why,
-            disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
-        )
+    if chosen.staged is not None or any(not field.in_place for field in fields):
+        return _replaced(base, want, live, dialect, contested.get(want.key, frozenset()))
     if fields:
         return replace(
             base,
@@ -255,6 +231,35 @@ def _existing(
     if chosen.extras:
         return replace(base, reason=Reason.DUPLICATE, detail=f"{len(chosen.extras)} more of it than wanted")
     return None
+
+
+def _replaced(base: Change, want: Resource, live: Live, dialect: Dialect, contested: frozenset[str]) -> Change:
+    """What cannot be changed in place is made anew, unless that would cost what is not ours to spend."""
+    forced = tuple(field for field in base.fields if not field.in_place)
+    if not dialect.recreatable(want.key.kind):
+        return replace(
+            base,
+            verb=Verb.KEEP,
+            reason=Reason.IMMUTABLE_DATA,
+            detail="its definition differs; applying that would delete its data, so a person has to decide",
+        )
+    order, why = dialect.order(want, live, contested)
+    if want.key.kind is Kind.CONTENT:
+        return replace(base, verb=Verb.REPLACE, reason=Reason.UNFINISHED)
+    if live.endpoints:
+        detail = f"its definition differs, but others are attached to it: {', '.join(live.endpoints)}"
+        return replace(base, verb=Verb.KEEP, detail=detail)
+    if want.key.kind is not Kind.CONTAINER:
+        return replace(base, verb=Verb.REPLACE, disruption=Disruption.RESTART)
+    image_only = all(field.path in {"/Config/Image", "/Image"} for field in forced) and bool(forced)
+    return replace(
+        base,
+        verb=Verb.REPLACE,
+        reason=Reason.IMAGE_CHANGED if image_only else Reason.UNFINISHED if not forced else base.reason,
+        order=order,
+        order_reason=why,
+        disruption=Disruption.ROLLING if order is Order.START_FIRST else Disruption.REPLACE,
+    )
 
 
 def _ignored(want: Resource, field: FieldChange, rules: Iterable[IgnoreDifference]) -> bool:

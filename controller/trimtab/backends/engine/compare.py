@@ -41,7 +41,7 @@ ANONYMOUS = "volume"
 
 
 def compare(want: Resource, live: Live, own_networks: frozenset[str] = frozenset()) -> tuple[FieldChange, ...]:
-    """What differs, in pointer order; empty when nothing does. ``own_networks``: names of the application's networks."""
+    """What differs, in pointer order. ``own_networks``: engine names of the application's networks."""
     if want.external:
         return ()
     match want.key.kind:
@@ -181,11 +181,17 @@ def _change(want: Resource, path: str, wanted: object, has: object) -> FieldChan
         attribute=known.attribute,
         before=_shown(has, sensitive=sensitive),
         after=_shown(wanted, sensitive=sensitive),
-        in_place=networks or (known.update and (wanted is not ABSENT or known.unset is not None)),
+        in_place=networks
+        or (known.update and (wanted is not ABSENT or known.unset is not None or _follows(want, path))),
         sensitive=sensitive,
         unit=known.unit,
         origin=want.origin(path),
     )
+
+
+def _follows(want: Resource, path: str) -> bool:
+    """A swap limit that nobody sets is twice the memory, which can be said."""
+    return path == "/HostConfig/MemorySwap" and "Memory" in _section(want.spec, "HostConfig")
 
 
 def _shown(value: object, *, sensitive: bool) -> object:

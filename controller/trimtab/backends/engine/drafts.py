@@ -1,4 +1,4 @@
-"""Nodes of a plan while it is being made: who needs whom, and in which order what only one can hold changes hands. Pure.
+"""Nodes of a plan while it is being made: who needs whom, and how what only one can hold changes hands. Pure.
 
 Ports, fixed addresses and names are held by one container at a time. Whoever takes one waits for a node after which it
 is free. That must not close a circle: where services swap a port and one of them depends on the other, the one that
@@ -57,7 +57,7 @@ class Drafts:
     def __iter__(self) -> Iterator[Draft]:
         return iter(self._drafts.values())
 
-    def add(
+    def add(  # noqa: PLR0917 - a node's own fields
         self,
         step: steps.EngineStep,
         key: ResourceKey,

@@ -78,7 +78,11 @@ class Lowering:
                 self._remove_container(change, settled)
         self.drafts.hand_over()
         self._images_first()
-        everything = settled | set(self.removed)
+        self._remove_objects(acting, settled | set(self.removed))
+        return self.drafts.in_order()
+
+    def _remove_objects(self, acting: Iterable[Change], everything: set[int]) -> None:
+        """Last of all, what no container is attached to any more."""
         for change in self._of(acting, Kind.NETWORK):
             gone = (change.before,) if change.verb is Verb.DELETE and change.before else ()
             for live in (*gone, *change.extras):
@@ -87,7 +91,6 @@ class Lowering:
         for change in self._of(acting, Kind.CONTENT):
             if change.verb is Verb.DELETE and change.before:
                 self._add(steps.RemoveContent(name=change.before.name), change, everything)
-        return self.drafts.in_order()
 
     def _images_first(self) -> None:
         """A release whose image cannot be had changes nothing that runs."""
@@ -378,7 +381,7 @@ class Lowering:
         want, live = _wanted(change), _present(change)
         ref = steps.Existing(live.handle)
         last: set[int] = set()
-        host_config = self._host_config(change, want, live)
+        host_config = self._host_config(change, want)
         if host_config:
             last.add(self._add(steps.UpdateContainer(container=ref, name=live.name, host_config=host_config), change))
         last |= self._rejoin(change, want, live, ref)
@@ -406,7 +409,7 @@ class Lowering:
         self.places[change.key] = _Places(ref=ref, name=want.name, started=started, last=last)
 
     @staticmethod
-    def _host_config(change: Change, want: Resource, live: Live) -> dict[str, object]:
+    def _host_config(change: Change, want: Resource) -> dict[str, object]:
         wanted = want.spec.get("HostConfig")
         wanted = wanted if isinstance(wanted, Mapping) else {}
         body: dict[str, object] = {}
@@ -414,9 +417,9 @@ class Lowering:
             if changed.path.startswith("/HostConfig/"):
                 name = changed.path.split("/")[2]
                 body[name] = wanted[name] if name in wanted else field_of(f"/HostConfig/{name}").unset
-        if "Memory" in body and "MemorySwap" not in wanted:
+        if ("Memory" in body or "MemorySwap" in body) and "MemorySwap" not in wanted:
             # Source: moby daemon: without a swap limit it is twice the memory, and an update must not go below either.
-            memory = body["Memory"]
+            memory = wanted.get("Memory")
             body["MemorySwap"] = 2 * memory if isinstance(memory, int) else None
         return body
 
