@@ -146,7 +146,12 @@ class EngineRetention:
         try:
             images, in_use = retention.own_images(self._client.raw(), self._config.installation)
             gone = retention.expired(
-                images, installation=self._config.installation, in_use=in_use, kept=frozenset(keep), now=clock.now()
+                images,
+                installation=self._config.installation,
+                in_use=in_use,
+                kept=frozenset(keep),
+                now=clock.now(),
+                prefix=self._config.image_prefix,
             )
             retention.remove(self._client.raw(), gone, prefix=self._config.image_prefix)
         except TrimtabError:
