@@ -30,7 +30,7 @@ COMMAND = Path(sys.executable).with_name("trimtab")
 # Two busy cores: what takes a second alone takes many when eight others work.
 PATIENCE_S = 90.0
 # A release counts as healthy once it has run well for this long; the default of 5 s would only be waited for.
-SETTLE_S = "1s"
+SETTLE_S = "0.5s"
 PAGE = "web/site/index.html"
 
 

@@ -207,19 +207,19 @@ class Reconciler(Generic[StepT]):
             return self._reporter.suspended(suspension.reason, suspension.by, suspension.until)
         if app is not None and app.suspend.enabled and (app.suspend.until is None or now < app.suspend.until):
             return self._reporter.suspended(app.suspend.reason, app.suspend.by, app.suspend.until)
+        drift_only = current.state.applied_digest == look.desired.digest
+        by_itself = not requested and not drift_only and not look.plan.empty
+        # Before the verdict: what is missing may be what the others are about to make.
+        if by_itself and app is not None and app.sync_policy.automated and (waiting := self._unready(app)):
+            return waiting
         if look.verdict.decision is not Decision.GO:
             return "; ".join(str(d) for d in look.verdict.diagnostics)
         if requested or look.plan.empty or app is None:
             return ""
         if not app.sync_policy.automated:
             return "automated sync is off; 'trimtab sync' applies it"
-        drift_only = current.state.applied_digest == look.desired.digest
         if drift_only and not app.sync_policy.self_heal:
             return "selfHeal is off; 'trimtab sync' repairs it"
-        if not drift_only:
-            waiting = self._unready(app)
-            if waiting:
-                return waiting
         return ""
 
     def _unready(self, app: Application) -> str:

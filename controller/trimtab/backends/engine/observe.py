@@ -74,7 +74,10 @@ class Observer:
         items = self._cache.items()
         mine = [item for item in items if item.key is not None and (app is None or item.key.app == app)]
         names = _names(items)
-        foreign = {(i.kind, i.name): i.handle for i in items if i.key is None and not i.housekeeping}
+        # What another application of ours has is no more this one's than a stranger's: its names are taken, and it is
+        # there for those who declare it external.
+        others = [i for i in items if not i.housekeeping and (i.key is None or (app is not None and i.key.app != app))]
+        foreign = {(i.kind, i.name): i.handle for i in others}
         strangers = _strangers(items)
         filling = {i.name.removesuffix(FILLING_SUFFIX) for i in items if i.housekeeping == "filling"}
         live: dict[ResourceKey, list[Live]] = defaultdict(list)
@@ -95,7 +98,7 @@ class Observer:
         self._read = {k: v for k, v in self._read.items() if self._cache.find(*k) is not None}
         taken = sorted(
             f"{kind}/{name}"
-            for kind, name in foreign
+            for kind, name in {(i.kind, i.name) for i in others if i.key is None}
             if app and name.startswith((f"{app.project}-", f"{app.project}_"))
         )
         return ObservedState(
