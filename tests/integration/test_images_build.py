@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -15,9 +16,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.support.engine import RUN_LABEL, EngineScope
+from tests.support.engine import RUN_LABEL, EngineScope, connect
 from tests.support.memory_tree import Content, Link, MemoryTree, Program
+from tests.support.proxy import EngineProxy
 from trimtab.errors import (
+    BackendUnavailable,
     BuildFailed,
     ConfigError,
     Conflict,
@@ -217,6 +220,34 @@ def test_a_dockerfile_that_cannot_be_carried_out_is_its_own_fault(
 ) -> None:
     with pytest.raises(BuildFailed):
         make(builder, scope, {"Dockerfile": dockerfile, "a": ""})
+
+
+# docker-py drops a unix socket whose connect failed without closing it; the collector does.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("which", BUILDERS)
+@pytest.mark.parametrize("end", ["stopped", "killed", "well"])
+def test_an_engine_that_goes_away_is_no_fault_of_the_dockerfile(
+    which: str, end: str, engine_url: str, scope: EngineScope, tmp_path: Path
+) -> None:
+    """An engine that is stopped kills what runs in it, and says how that ended before it goes."""
+    if not engine_url.startswith("unix://"):
+        pytest.skip("the proxy is for engines on a local socket")
+    proxy = EngineProxy(tmp_path / "engine.sock", engine_url.removeprefix("unix://"))
+    with contextlib.closing(connect(proxy.url)) as api:
+        builder = EngineBuilder(api) if which == "engine" else buildx(proxy.url)
+
+        class Log(list[str]):
+            def append(self, line: str) -> None:
+                super().append(line)
+                if line.endswith(" begun") or line == "begun":
+                    {"stopped": proxy.refuse, "killed": proxy.stop, "well": lambda: None}[end]()
+
+        files: dict[str, Content] = {"Dockerfile": "FROM busybox:1.36\nRUN echo begun; sleep 1; exit 137\n"}
+        try:
+            with pytest.raises(BuildFailed if end == "well" else BackendUnavailable):
+                make(builder, scope, files, log=Log())
+        finally:
+            proxy.stop()
 
 
 def test_a_registry_that_is_away_is_no_fault_of_the_dockerfile(builder: ImageBuilder, scope: EngineScope) -> None:

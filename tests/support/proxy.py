@@ -69,12 +69,16 @@ class EngineProxy:
 
     def stop(self) -> None:
         """Refuse new connections and cut those there are: the engine is being restarted."""
+        self.refuse()
+        self.cut()
+
+    def refuse(self) -> None:
+        """Refuse new connections and keep those there are: the engine is being stopped."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         self.path.unlink(missing_ok=True)
-        self.cut()
 
     def cut(self) -> None:
         """End every connection; new ones are accepted."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from docker import APIClient
+from requests import RequestException
 
 from trimtab.errors import BackendUnavailable, InternalError, TrimtabError, UnsupportedByBackend
 from trimtab.images import stream
@@ -19,6 +20,7 @@ from trimtab.images.logins import build_headers
 from trimtab.model.snapshot import Tree
 
 DEFAULT_TIMEOUT_S = 600.0
+_PING_S = 5.0
 
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
 _BUILT = re.compile(r"Successfully built ([0-9a-f]{12,64})")
@@ -68,9 +70,37 @@ class EngineBuilder:
             timeout_s=timeout_s,
         )
         try:
-            return _follow(messages, output, spec)
+            return self._follow(messages, output, spec)
         except stream.RefusedError as refusal:
             raise _refusal(refusal, spec, output) from None
+
+    def _follow(self, messages: Any, output: BuildLog, spec: BuildSpec) -> str:
+        image = ""
+        for message in messages:
+            if "error" in message or "errorDetail" in message:
+                raise output.failure(spec, _error_text(message), self._answers)
+            if isinstance(aux := message.get("aux"), dict):
+                image = str(aux.get("ID", image))
+            if text := message.get("stream"):
+                for line in output.write(str(text)):
+                    if step := _STEP.match(line):
+                        output.instruction = step[1].strip()
+                    elif not image and (built := _BUILT.match(line)):
+                        image = built[1]
+            elif status := message.get("status"):
+                output.line(" ".join(str(part) for part in (message.get("id"), status) if part))
+        output.flush()
+        if not image:
+            raise BackendUnavailable(f"the build of {spec.dockerfile_label} ended without an image")
+        return image
+
+    def _answers(self) -> bool:
+        # Kept connections outlive the listener of an engine that is being stopped; only a new one tells.
+        self._api.close()
+        try:
+            return bool(self._api.get(f"{self._api.base_url}/_ping", timeout=_PING_S).ok)
+        except (RequestException, OSError):
+            return False
 
 
 def build_parameters(
@@ -98,27 +128,6 @@ def build_parameters(
         "forcerm": "1",
     }
     return {name: value for name, value in options.items() if value}
-
-
-def _follow(messages: Any, output: BuildLog, spec: BuildSpec) -> str:
-    image = ""
-    for message in messages:
-        if "error" in message or "errorDetail" in message:
-            raise output.failure(spec, _error_text(message))
-        if isinstance(aux := message.get("aux"), dict):
-            image = str(aux.get("ID", image))
-        if text := message.get("stream"):
-            for line in output.write(str(text)):
-                if step := _STEP.match(line):
-                    output.instruction = step[1].strip()
-                elif not image and (built := _BUILT.match(line)):
-                    image = built[1]
-        elif status := message.get("status"):
-            output.line(" ".join(str(part) for part in (message.get("id"), status) if part))
-    output.flush()
-    if not image:
-        raise BackendUnavailable(f"the build of {spec.dockerfile_label} ended without an image")
-    return image
 
 
 def _error_text(message: Mapping[str, Any]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from trimtab.errors import BuildFailed, RateLimited, RegistryUnavailable, TrimtabError
+from trimtab.errors import BackendUnavailable, BuildFailed, RateLimited, RegistryUnavailable, TrimtabError
 from trimtab.images.buildspec import BuildSpec
-from trimtab.images.failures import RATE_LIMIT_AFTER_S, is_registry_away, registry_error
+from trimtab.images.failures import RATE_LIMIT_AFTER_S, is_engine_gone, is_registry_away, registry_error, was_killed
 
 TAIL_LINES = 30
 # A line longer than this (a progress bar, a minified file) says nothing more.
@@ -51,10 +51,18 @@ class BuildLog:
         partial, self._partial = self._partial, ""
         self.line(partial)
 
-    def failure(self, spec: BuildSpec, message: str) -> TrimtabError:
-        """What a failed build means: its Dockerfile's fault, or the registry's of its base image."""
+    def failure(self, spec: BuildSpec, message: str, engine_answers: Callable[[], bool] = lambda: True) -> TrimtabError:
+        """What a failed build means: its Dockerfile's fault, the registry's of its base image, or the engine's.
+
+        ``engine_answers`` is asked, by a new connection, when an instruction was killed from outside.
+        """
         self.flush()
         text = message.strip()
+        if is_engine_gone(text) or (was_killed(text) and not engine_answers()):
+            return BackendUnavailable(
+                f"the engine went away during the build of {spec.dockerfile_label}: {text}",
+                hint="it is built again when the engine is back",
+            )
         # Only these fetch images; a RUN that cannot reach a host is the Dockerfile's own affair.
         if (
             not self.instruction or self.instruction.upper().startswith(("FROM ", "COPY --FROM", "LOAD METADATA"))

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from trimtab.errors import BackendUnavailable, Conflict, DeadlineExceeded, InternalError, UserError
@@ -109,9 +110,18 @@ class BuildxBuilder:
             command = [self._docker, "buildx", "build", *arguments, "--iidfile", str(image_file)]
             if self._builder:
                 command += ["--builder", self._builder]
-            run = _Run(spec, BuildLog(log), cancelled, timeout_s)
+            run = _Run(spec, BuildLog(log), cancelled, timeout_s, partial(self._answers, environment))
             run.perform([*command, "-"], environment, context_tar(spec, tree, for_engine=False))
             return self._image_id(names, image_file, environment)
+
+    def _answers(self, environment: Mapping[str, str]) -> bool:
+        command = [self._docker, "version", "--format", "{{.Server.Version}}"]
+        try:
+            return (
+                subprocess.run(command, env=environment, capture_output=True, timeout=10, check=False).returncode == 0
+            )
+        except subprocess.TimeoutExpired:
+            return False
 
     def _image_id(self, tags: Sequence[str], image_file: Path, environment: Mapping[str, str]) -> str:
         """The id as the engine knows it; a builder of its own container reports its manifest's digest instead."""
@@ -172,7 +182,15 @@ def _environment(docker_host: str) -> dict[str, str]:
 class _Run:
     """One run of the command: its output, its end, and its being ended."""
 
-    def __init__(self, spec: BuildSpec, output: BuildLog, cancelled: threading.Event, timeout_s: float) -> None:
+    def __init__(
+        self,
+        spec: BuildSpec,
+        output: BuildLog,
+        cancelled: threading.Event,
+        timeout_s: float,
+        engine_answers: Callable[[], bool],
+    ) -> None:
+        self._engine_answers = engine_answers
         self._spec = spec
         self._output = output
         self._cancelled = cancelled
@@ -221,7 +239,8 @@ class _Run:
         self._check()
         if self._feed_error is not None:
             raise self._feed_error
-        raise self._output.failure(self._spec, self._summary or f"{command[0]} buildx ended with status {status}")
+        summary = self._summary or f"{command[0]} buildx ended with status {status}"
+        raise self._output.failure(self._spec, summary, self._engine_answers)
 
     def _check(self) -> None:
         what = f"the build of {self._spec.dockerfile_label}"

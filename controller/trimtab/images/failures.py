@@ -28,6 +28,26 @@ _AWAY = re.compile(
 )
 
 
+# BuildKit's client when its server goes: gRPC's words. Source: seen with dockerd 20.10 and 28.5 stopped and killed.
+_ENGINE_GONE = re.compile(
+    r"code = Unavailable|(?:^|: )Unavailable: |error reading from server|failed to receive status"
+    r"|transport is closing|cannot connect to the docker daemon",
+    re.IGNORECASE,
+)
+# SIGKILL and SIGTERM: what an engine that is being stopped ends its containers with, as does a lack of memory.
+_KILLED = re.compile(r"(?:non-zero code|exit code): (?:137|143)\b")
+
+
+def is_engine_gone(message: str) -> bool:
+    """Whether a build failed because the engine went away under it."""
+    return _ENGINE_GONE.search(message) is not None
+
+
+def was_killed(message: str) -> bool:
+    """Whether a build's instruction was killed from outside: then the engine may be going away, too."""
+    return _KILLED.search(message) is not None
+
+
 def registry_error(ref: str, message: str) -> TrimtabError:
     """What a failed pull of ``ref`` means for the loop: stall, wait or retry."""
     text = message.strip()

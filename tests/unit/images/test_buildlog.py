@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.support.memory_tree import MemoryTree
-from trimtab.errors import BuildFailed, Conflict, RateLimited, RegistryUnavailable
+from trimtab.errors import BackendUnavailable, BuildFailed, Conflict, RateLimited, RegistryUnavailable
 from trimtab.images.buildkey import BuildSpec, build_plan
 from trimtab.images.buildlog import MAX_LINE_CHARS, TAIL_LINES, BuildLog
 from trimtab.images.gate import BuildGate
@@ -70,6 +70,25 @@ def test_a_registry_that_is_away_is_told_from_a_wrong_name(
     log = BuildLog(lambda _line: None)
     log.instruction = instruction
     assert type(log.failure(spec(), message)) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "answers", "kind"),
+    [
+        ("The command make returned a non-zero code: 137", False, BackendUnavailable),
+        ("The command make returned a non-zero code: 137", True, BuildFailed),
+        ('failed to solve: process "make" did not complete successfully: exit code: 143', False, BackendUnavailable),
+        ("The command make returned a non-zero code: 1", False, BuildFailed),
+        ("rpc error: code = Unavailable desc = error reading from server: EOF", True, BackendUnavailable),
+        ("failed to solve: Unavailable: error reading from server: EOF", True, BackendUnavailable),
+    ],
+)  # fmt: skip
+def test_an_engine_that_went_away_is_no_fault_of_the_dockerfile(
+    message: str, *, answers: bool, kind: type[Exception]
+) -> None:
+    log = BuildLog(lambda _line: None)
+    log.instruction = "RUN make"
+    assert type(log.failure(spec(), message, lambda: answers)) is kind
 
 
 def test_two_builds_run_at_once_and_a_third_waits_or_is_cancelled() -> None:
