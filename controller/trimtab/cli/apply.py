@@ -77,6 +77,7 @@ def apply(
             revision=revision,
             environment=variables(env),
             keep_key=True,
+            watch=True,
         ) as session:
             views = session.views(app)
             require_applications(session, views)
@@ -127,7 +128,6 @@ class Applying:
         if not acting:
             return [self._note(view, look) for view, look in looks]
         self._ask([look for _, look in acting])
-        session.engine.driver.watch(lambda _event: None)
         previous = signal.signal(signal.SIGINT, self._interrupt)
         try:
             with EngineLock(

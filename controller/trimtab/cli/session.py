@@ -115,8 +115,12 @@ def open_session(
     revision: str = "",
     environment: dict[str, str] | None = None,
     keep_key: bool = False,
+    watch: bool = False,
 ) -> Iterator[Session]:
-    """Read the manifests and connect to the engine; closes both."""
+    """Read the manifests and connect to the engine; closes both.
+
+    ``watch``: listen to the engine from the beginning, so that what is looked at once need not be looked at again.
+    """
     store = wiring.open_store(config)
     try:
         engine = wiring.open_engine(config, keep_key=keep_key)
@@ -124,6 +128,8 @@ def open_session(
         store.close()
         raise
     try:
+        if watch:
+            engine.driver.watch(lambda _event: None)
         planner = wiring.open_planner(engine, store, config)
         repository = open_target(
             config, path, repo, branch=revision or branch, subpath=subpath, environment=environment
