@@ -13,6 +13,7 @@ from typing import Any
 from typer.main import get_command
 
 from tests.docs import codes
+from tests.support.compose_table import SERVICE
 from trimtab.cli.main import COMMANDS, app
 from trimtab.config import Config, RepositoryConfig
 
@@ -25,6 +26,7 @@ def pages() -> Mapping[Path, str]:
     """Every page that is made, whole."""
     return {
         REFERENCE / "cli.md": _cli(),
+        REFERENCE / "compose.md": _compose(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "configuration.md": _configuration(),
     }
@@ -115,6 +117,29 @@ def _default(parameter: Any) -> str:
     if value is True and parameter.secondary_opts:
         return f"`{parameter.opts[0]}`"
     return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+# --- compose ----------------------------------------------------------------------------------------------------------
+
+
+def _compose() -> str:
+    lines = [
+        "What becomes of each attribute that the Compose Specification gives a service. A test renders an example of every",
+        "one, so that none is ignored in silence.",
+        "",
+        '- *honoured*: it is carried out on the engine; "in place" means that a running container takes a change over.',
+        "- *read*: it is resolved when the files are read.",
+        "- *noted*: it changes nothing that runs on a plain engine, and a remark says so.",
+        "- *refused*: the application is not touched until it is gone.",
+        "",
+        _row("attribute", "", "how"),
+        "|---|---|---|",
+    ]
+    for name in sorted(SERVICE):
+        attribute = SERVICE[name]
+        how = f"{attribute.how} ({attribute.code})" if attribute.code else attribute.how
+        lines.append(_row(f"`{name}`", attribute.word, how))
+    return _page("Compose attributes of a service", *lines)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

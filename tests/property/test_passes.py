@@ -501,3 +501,12 @@ def test_a_removed_application_goes_and_its_volumes_stay(lab: Lab) -> None:
     assert lab.world.containers == {}
     assert lab.world.contents() >= contents
     assert process.store.requests.submit(SHOP, RequestVerb.SYNC)
+
+
+def test_what_stood_in_the_way_is_looked_at_again(lab: Lab) -> None:
+    lab.push("services: {web: {image: web:1, networks: [edge]}}\nnetworks: {edge: {external: true, name: edge}}")
+    process = lab.start()
+    process.rest()
+    assert "TT3011" in process.status().message
+    lab.world.add_network("edge")
+    assert process.rest().health is HealthStatus.HEALTHY

@@ -165,11 +165,14 @@ class World:
                     live.setdefault(key, []).append(self._live(key, kind, handle, found))
             ids = {ref: self.images[ref].id if ref in self.images else "" for ref in sorted(set(images))}
             weights = sorted(weigh(one, self.seal_key) for lives in live.values() for one in lives)
+            # As the real one: of all that others have, only what could be taken for ours moves the digest.
+            prefixes = (f"{app.project}-", f"{app.project}_") if app else ("",)
+            near = sorted(f"{kind}/{name}" for kind, name in foreign if app and name.startswith(prefixes))
             return ObservedState(
                 target=self.target,
                 taken_at=self.clock.now(),
                 live={k: tuple(sorted(live[k], key=lambda one: (one.name, one.handle))) for k in sorted(live)},
-                digest=fingerprint(self.seal_key, canonical_json([weights, sorted(map(str, foreign)), ids])),
+                digest=fingerprint(self.seal_key, canonical_json([weights, near, ids])),
                 foreign=foreign,
                 images=ids,
             )

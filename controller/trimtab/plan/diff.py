@@ -183,7 +183,7 @@ def _renamed(want: Resource, lives: tuple[Live, ...], observed: ObservedState, o
     return replace(change, reason=Reason.SPEC_CHANGED, detail=f"its name was {before}", extras=lives)
 
 
-def _existing(
+def _existing(  # noqa: PLR0917 - the stage's inputs, passed through
     want: Resource,
     lives: tuple[Live, ...],
     observed: ObservedState,
@@ -273,7 +273,7 @@ def _ignored(want: Resource, field: FieldChange, rules: Iterable[IgnoreDifferenc
     )
 
 
-def _unwanted(
+def _unwanted(  # noqa: PLR0917 - the stage's inputs, passed through
     key: ResourceKey,
     lives: tuple[Live, ...],
     desired: DesiredState,

@@ -59,11 +59,17 @@ def _names_taken(changes: tuple[Change, ...]) -> list[Diagnostic]:
             code="TT3010",
             message=f"{change.key.kind} {change.name} cannot be created: {change.detail}",
             origin=change.origin or Origin(str(change.key)),
-            hint=f"rename or remove the other {change.key.kind}, or declare it 'external: true' to use it as it is",
+            hint=f"rename or remove the other {change.key.kind}, or {_instead(change)}",
         )
         for change in changes
         if change.reason is Reason.NAME_TAKEN
     ]
+
+
+def _instead(change: Change) -> str:
+    if change.key.kind is Kind.CONTAINER:
+        return "give the service another container_name"
+    return "declare it 'external: true' to use it as it is"
 
 
 def _never_pulled(changes: tuple[Change, ...]) -> list[Diagnostic]:

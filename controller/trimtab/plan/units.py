@@ -24,6 +24,9 @@ def human(value: object, unit: str = "") -> str:  # noqa: PLR0911 - one line a k
                 return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Mapping) and unit == "restart":
+        tries = value.get("MaximumRetryCount")
+        return f"{value.get('Name')}:{tries}" if tries else str(value.get("Name"))
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {human(item)}" for key, item in sorted(value.items())) + "}"
     if isinstance(value, list | tuple):

@@ -13,7 +13,7 @@ from trimtab.model.desired import DesiredState
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.observed import ObservedState
-from trimtab.model.plan import Plan, Verdict
+from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.model.snapshot import Snapshot, Tree
 from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
@@ -124,7 +124,8 @@ class Planner(Generic[StepT]):
             and last[:3] == (desired.digest, observed.digest, prune)
             and last[3].application is application
             and last[3].desired.revision == desired.revision
-            and not last[3].verdict.waits_for
+            # What stands in the way of others may go without a change of ours; a person may have approved.
+            and last[3].verdict.decision is Decision.GO
         ):
             # The same plan; but health and times move without changing it.
             return last[3] if last[3].observed is observed else replace(last[3], observed=observed)

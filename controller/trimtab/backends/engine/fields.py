@@ -66,7 +66,7 @@ FIELDS = {
     "/HostConfig/BlkioDeviceReadIOps": Field("blkio_config.device_read_iops"),
     "/HostConfig/BlkioDeviceWriteBps": Field("blkio_config.device_write_bps"),
     "/HostConfig/BlkioDeviceWriteIOps": Field("blkio_config.device_write_iops"),
-    "/HostConfig/RestartPolicy": Field("restart", update=True, unset={"Name": "no", "MaximumRetryCount": 0}),
+    "/HostConfig/RestartPolicy": Field("restart", "restart", update=True, unset={"Name": "no", "MaximumRetryCount": 0}),
     "/HostConfig/PortBindings": Field("ports"),
     "/HostConfig/CapAdd": Field("cap_add"),
     "/HostConfig/CapDrop": Field("cap_drop"),
