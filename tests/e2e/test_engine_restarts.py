@@ -1,4 +1,4 @@
-"""The engine dies under the controller: it says so, waits, and all runs again by itself when the engine is back (I11)."""
+"""The engine dies under the controller: it says so, and all runs again by itself when that is back (I11)."""
 
 from __future__ import annotations
 
@@ -58,13 +58,21 @@ def test_it_recovers_from_an_engine_that_was_killed(docker_api: docker.APIClient
                 lambda: [m for (m,) in controller.ask("SELECT message FROM events WHERE reason = 'EngineRecovered'")],
                 what="it is said that the engine is back",
             )
-            shop = Shop(EngineScope(stack.enter_context(contextlib.closing(engine.connect(own.url))), name), name, repo, controller, None)
+            shop = Shop(
+                EngineScope(stack.enter_context(contextlib.closing(engine.connect(own.url))), name),
+                name,
+                repo,
+                controller,
+                None,
+            )
             eventually(
                 lambda: [c.running for c in shop.containers().values()] == [True],
                 what="the container runs again",
                 timeout_s=PATIENCE_S,
             )
             shop.eventually_settled()
-            assert {c.id for c in shop.containers().values()} == {c.id for c in before.values()}, "started, not made anew"
+            assert {c.id for c in shop.containers().values()} == {c.id for c in before.values()}, (
+                "started, not made anew"
+            )
             run = shop.scope.api.exec_create(f"{name}-web-1", ["cat", "/data/born"])
             assert shop.scope.api.exec_start(run["Id"]) == born

@@ -79,7 +79,9 @@ def test_monorepo(scope: EngineScope, tmp_path: Path) -> None:
         eventually(lambda: healthy(repo.head()), what="all twelve are settled", timeout_s=2 * PATIENCE_S)
         before = look(scope)
         assert len(before.containers) == 12
-        order = [app for (app,) in controller.ask("SELECT app FROM releases WHERE phase = 'Succeeded' ORDER BY finished_at")]
+        order = [
+            app for (app,) in controller.ask("SELECT app FROM releases WHERE phase = 'Succeeded' ORDER BY finished_at")
+        ]
         assert order[0] == f"{name}/platform"
         assert order.index(f"{name}/search") > order.index(f"{name}/catalogue")
         assert order.index(f"{name}/shop") > order.index(f"{name}/orders") > order.index(f"{name}/accounts")
@@ -98,7 +100,9 @@ def test_monorepo(scope: EngineScope, tmp_path: Path) -> None:
         assert page == "we are open"
 
         # A mistake in one holds that one alone.
-        bad = (repo.path / "apps/mail/application.yaml").read_text(encoding="utf-8").replace("healthcheck", "helthcheck")
+        bad = (
+            (repo.path / "apps/mail/application.yaml").read_text(encoding="utf-8").replace("healthcheck", "helthcheck")
+        )
         repo.deploy({"apps/mail/application.yaml": bad, "apps/admin/site/index.html": "still deployed\n"})
         eventually(
             lambda: "apps/mail/application.yaml:" in controller.status(f"{name}/mail")["message"], what="mail is held"

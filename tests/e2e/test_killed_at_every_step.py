@@ -1,4 +1,4 @@
-"""kill -9 of the controller at every step of a sync (I2): the next start converges; nothing is doubled, orphaned or lost."""
+"""kill -9 of the controller at every step of a sync (I2): the next start converges; nothing is doubled or lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.e2e]
 def _begun(controller: Controller, run: int) -> tuple[int, int]:
     """How many steps of the runs after ``run`` were begun, and how many of those runs are over."""
     rows = controller.ask(
-        "SELECT (SELECT count(*) FROM steps WHERE run > ?), (SELECT count(*) FROM runs WHERE run > ? AND finished_at > '')",
+        "SELECT (SELECT count(*) FROM steps WHERE run > ?), "
+        " (SELECT count(*) FROM runs WHERE run > ? AND finished_at > '')",
         run,
         run,
     )
@@ -27,7 +28,7 @@ def _begun(controller: Controller, run: int) -> tuple[int, int]:
 
 
 def kill_at_step(controller: Controller, step: int, run: int) -> bool:
-    """Kill it as soon as the journal says that the step of that number was begun; False when the sync was over before."""
+    """Kill it as soon as the journal has the step of that number; False when the sync was over before."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert controller.running, controller.log[-2000:]
@@ -60,7 +61,7 @@ def still_shop(scope: EngineScope, tmp_path: Path) -> Iterator[Shop]:
     yield made
     if made.controller.running:
         made.controller.kill9()
-    print(made.controller.log[-20_000:])
+    made.controller.show_log()
 
 
 def test_killed_at_every_step_of_the_first_sync(still_shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""What a push does: only what changed is built and replaced, a revert builds nothing, what is broken changes nothing."""
+"""What a push does: only what changed is built and replaced, a revert builds nothing, a broken commit does nothing."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def visitor(shop: Shop, host: str) -> Iterator[Visits]:
     """A client that never stops asking for the page."""
     api = shop.scope.api
     made = api.create_container(
-        BASE_IMAGE, ["sh", "-c", VISIT, host], labels=shop.scope.labels, name=f"visitor-{shop.name}-{time.monotonic_ns()}",
+        BASE_IMAGE, ["sh", "-c", VISIT, host], labels=shop.scope.labels,
+        name=f"visitor-{shop.name}-{time.monotonic_ns()}",
         host_config=api.create_host_config(network_mode=f"{shop.name}_front", init=True),
     )  # fmt: skip
     api.start(made["Id"])

@@ -50,7 +50,13 @@ def _left(api: docker.APIClient) -> dict[str, list[str]]:
 def _up(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        ["scripts/up", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=300
+        ["scripts/up", *arguments],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 

@@ -1,4 +1,4 @@
-"""A fresh checkout of this project, as a clone would be, whose .venv borrows the packages of the one that runs the tests."""
+"""A fresh checkout of this project, as a clone would be, whose .venv borrows the packages of this one."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def borrow_packages(checkout: Path) -> None:
     launcher.write_text(LAUNCHER.format(python=python), encoding="utf-8")
     launcher.chmod(0o755)
     state = subprocess.run(
-        ["bash", "-c", ". scripts/lib/venv.sh && lock_state run"], cwd=checkout, capture_output=True, text=True, check=True
+        ["bash", "-c", ". scripts/lib/venv.sh && lock_state run"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     (venv / ".trimtab-run").write_text(f"{state}\n", encoding="utf-8")

@@ -36,7 +36,11 @@ def look(scope: EngineScope) -> Look:
         if not _is_note(item):
             with contextlib.suppress(docker.errors.NotFound):
                 found = api.inspect_container(item["Id"])
-                containers[found["Name"].lstrip("/")] = (found["Id"], found["State"]["StartedAt"], found["State"]["Running"])
+                containers[found["Name"].lstrip("/")] = (
+                    found["Id"],
+                    found["State"]["StartedAt"],
+                    found["State"]["Running"],
+                )
     return Look(
         containers,
         {item["Name"]: item["Id"] for item in scope.networks() if not _is_note(item)},

@@ -122,7 +122,8 @@ class EngineScope:
             # A removal that somebody else asked for is on its way; an image can be the parent of a later one of ours;
             # a network can keep an endpoint of nobody until the engine's next start (20.10).
             text = str(error)
-            if not any(known in text for known in ("already in progress", "dependent child images", "active endpoints")):
+            known = ("already in progress", "dependent child images", "active endpoints")
+            if not any(words in text for words in known):
                 raise
 
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -120,7 +121,9 @@ class OwnEngine:
         self.stop()
         self._sweep()
         mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-        places = sorted({line.split()[1] for line in mounts if str(self.run) in line or str(self.data) in line}, reverse=True)
+        places = sorted(
+            {line.split()[1] for line in mounts if str(self.run) in line or str(self.data) in line}, reverse=True
+        )
         for place in places:
             subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
         shutil.rmtree(self.data, ignore_errors=True)
@@ -150,5 +153,5 @@ def own_engine(name: str, source: docker.APIClient) -> Iterator[OwnEngine]:
             api.load_image(image)
         yield made
     finally:
-        print(made.last_words())
+        sys.stdout.write(made.last_words())
         made.remove()

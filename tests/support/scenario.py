@@ -1,7 +1,7 @@
 """The language of the end-to-end scenarios: a controller process, what a user pushes, and what then is true.
 
-``Controller`` is the real command in a process of its own; ``Shop`` is a tiny application in a repository of its own.
-Sentences start with what is done (``push``, ``kill9``) or with ``eventually``, which waits and fails with the last look.
+``Controller`` is the real command in a process of its own; ``Shop`` is a tiny application in its own repository.
+Sentences start with what is done (``push``, ``kill9``) or with ``eventually``, which waits and tells of its last look.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class Controller:
     def log(self) -> str:
         """The text of its log."""
         return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
+
+    def show_log(self) -> None:
+        """Print the end of it, which pytest shows when a test fails."""
+        sys.stdout.write(self.log[-20_000:])
 
     @property
     def database(self) -> Path:
@@ -182,7 +186,7 @@ def running(controller: Controller) -> Iterator[Controller]:
                 controller.stop(15)
         if controller.process is not None:
             controller.kill9()
-        print(controller.log[-20_000:])
+        controller.show_log()
 
 
 def free_port() -> int:
@@ -317,7 +321,9 @@ class Shop:
 
         def settled() -> bool:
             status = self.controller.status(self.name)
-            facts = {name: status.get(name) for name in ("sync", "health", "desired_revision", "healthy_revision", "message")}
+            facts = {
+                name: status.get(name) for name in ("sync", "health", "desired_revision", "healthy_revision", "message")
+            }
             assert self.controller.running, f"the controller ended: {self.controller.log[-500:]}"
             assert str(status.get("observed_at")) >= self.controller.started_at, "not looked at since the start"
             assert facts["sync"] == "Synced", facts

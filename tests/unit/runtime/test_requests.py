@@ -98,7 +98,11 @@ def test_a_sync_that_only_a_change_can_help_is_refused_with_the_reason(office: O
 def test_a_sync_that_failed_in_a_pass_that_went_well_is_refused_with_the_reason(office: Office) -> None:
     sync, refresh = office.ask(RequestVerb.SYNC), office.ask(RequestVerb.REFRESH)
     failed = AppStatus(
-        app=SHOP, sync=SyncStatus.OUT_OF_SYNC, health=HealthStatus.HEALTHY, phase=Phase.FAILED, message="RUN false failed"
+        app=SHOP,
+        sync=SyncStatus.OUT_OF_SYNC,
+        health=HealthStatus.HEALTHY,
+        phase=Phase.FAILED,
+        message="RUN false failed",
     )
     office.store.statuses.put(failed)
     for _, trigger, _ in office.woken:

@@ -45,7 +45,7 @@ def recover_key(client: EngineClient, installation: str) -> bytes | None:
 
 
 def keeps_key(client: EngineClient, installation: str, key: bytes) -> bool:
-    """Whether the engine keeps ``key``, by the volume's labels: asking so changes nothing, reading takes a container."""
+    """Whether the engine keeps ``key``, by the volume's labels: reading the file itself takes a container."""
     name = volume_name(installation)
     try:
         inspect = client.call("GET", f"/volumes/{name}", what="look for the installation's key", key=name)
