@@ -41,8 +41,8 @@ pytestmark = [
     # docker-py drops a unix socket whose connect failed without closing it; the collector does.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-# The longest that a call may take here; a second for the machine.
-DEADLINE_S = 2.0
+# The longest that a call may take here: enough for a create on a busy machine.
+DEADLINE_S = 5.0
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_a_create_whose_answer_was_lost_makes_no_second_container(
 def test_a_hang_ends_at_the_deadline(
     drive: Driving, proxy: EngineProxy, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    container_id, step = drive.run()
     # A start may take two minutes; what is proved is that it ends.
     monkeypatch.setattr(containers, "_STARTING_S", DEADLINE_S)
-    container_id, step = drive.run()
     container = Existing(container_id)
     work: dict[str, Callable[[], object]] = {
         "create": lambda: drive.do(drive.container("other")),
@@ -156,7 +156,7 @@ def test_a_hang_ends_at_the_deadline(
     began = time.monotonic()
     with pytest.raises(BackendUnavailable, match=r"no answer from the engine in time|does not answer") as caught:
         work[verb]()
-    assert time.monotonic() - began < 3 * DEADLINE_S + 1
+    assert time.monotonic() - began < 3 * DEADLINE_S
     assert caught.value.hint
     proxy.thaw()
     eventually(lambda: drive.driver.observe(drive.app, fresh=True).live, what="it works again")

@@ -29,6 +29,7 @@ CONNECT_TIMEOUT_S = 5.0
 # A create on a busy machine takes seconds; a request that takes a minute hangs.
 READ_TIMEOUT_S = 60.0
 
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 _VERBS = frozenset({"json", "create", "prune", "search", "load", "get"})
 _READS = frozenset({"GET", "HEAD"})
 
@@ -94,7 +95,9 @@ class EngineClient:
         self._on_call = on_call
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._clients: list[APIClient] = []
+        # Of the list alone: the other lock is held while a version is agreed on, which connects.
+        self._listing = threading.Lock()
+        self._clients: list[tuple[threading.Thread, APIClient]] = []
         self._version: tuple[int, int] | None = None
         self._generation = 0
         self.calls = CallCounter()
@@ -126,9 +129,10 @@ class EngineClient:
     def close(self) -> None:
         """Close every thread's connections."""
         with self._lock:
-            clients, self._clients = self._clients, []
             self._generation += 1
-        for client in clients:
+        with self._listing:
+            clients, self._clients = self._clients, []
+        for _, client in clients:
             client.close()
 
     def raw(self) -> APIClient:
@@ -136,6 +140,7 @@ class EngineClient:
         version = self.api_version
         if getattr(self._local, "generation", None) != self._generation:
             self._discard(getattr(self._local, "client", None))
+            self._sweep()
             self._local.client = self._connect(f"{version[0]}.{version[1]}")
             self._local.generation = self._generation
         client: APIClient = self._local.client
@@ -239,7 +244,12 @@ class EngineClient:
         client = self._connect("1.41")
         try:
             with translating("connect to the engine", self.host):
-                answer = client.get(f"{client.base_url}/version", timeout=(CONNECT_TIMEOUT_S, self._timeout_s))
+                timeout = (CONNECT_TIMEOUT_S, self._timeout_s)
+                # A ping tells the newest version at once; for all it says, /version asks other programs first.
+                hello = client.get(f"{client.base_url}/_ping", timeout=timeout).headers.get("Api-Version", "")
+                if _VERSION.match(hello) and MINIMUM_API <= _version(hello) <= NEWEST_API:
+                    return _version(hello)
+                answer = client.get(f"{client.base_url}/version", timeout=timeout)
                 answer.raise_for_status()
                 facts = answer.json()
         finally:
@@ -260,14 +270,23 @@ class EngineClient:
         client.hooks["response"].append(self._count)
         if client.base_url.startswith("http+docker://"):
             _one_pool(client)
-        self._clients.append(client)
+        with self._listing:
+            self._clients.append((threading.current_thread(), client))
         return client
 
     def _discard(self, client: APIClient | None) -> None:
         if client is not None:
             client.close()
-            if client in self._clients:
-                self._clients.remove(client)
+            with self._listing:
+                self._clients = [(thread, known) for thread, known in self._clients if known is not client]
+
+    def _sweep(self) -> None:
+        """Close the connections of threads that ended: one that follows a log lives as long as its container."""
+        with self._listing:
+            ended = [client for thread, client in self._clients if not thread.is_alive()]
+            self._clients = [(thread, client) for thread, client in self._clients if thread.is_alive()]
+        for client in ended:
+            client.close()
 
     def _count(self, response: Response, *_args: object, **_kwargs: object) -> None:
         method, kind = str(response.request.method), path_kind(str(response.request.path_url))
@@ -292,7 +311,7 @@ def _timed_out(error: Exception) -> bool:
 
 
 def _version(text: object) -> tuple[int, int]:
-    match = re.match(r"(\d+)\.(\d+)", str(text))
+    match = _VERSION.match(str(text))
     if match is None:
         message = f"the engine's API version {text!r} cannot be read"
         raise TrimtabError(message)
