@@ -124,8 +124,6 @@ def _wipe(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
 
 
 def _mass_prune(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
-    if inputs.app is None:
-        return []
     removed = [
         c
         for c in changes

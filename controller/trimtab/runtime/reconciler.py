@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from trimtab.errors import TransientError, UnhealthyRelease, UserError
+from trimtab.errors import BuildFailed, TransientError, UnhealthyRelease, UserError
 from trimtab.model.application import Application
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.keys import AppKey, Kind
@@ -177,17 +177,24 @@ class Reconciler(Generic[StepT]):
         desired = self._planner.desired(view.application, view.snapshot)
         if desired.digest != state.failed_digest or requested or not state.failed_digest:
             return _Target(application=view.application, view=view)
-        if (
-            view.application.rollback_on_failure
-            and state.healthy_revision
-            and state.healthy_digest != state.failed_digest
-        ):
-            older = self._older(view, state.healthy_revision)
+        # A failed build has changed nothing: what runs is not rolled back, it is looked after.
+        if view.application.rollback_on_failure or state.failed_reason.startswith(BuildFailed.default_code):
+            older = self._way_back(view, state)
             if older is not None:
                 return _Target(application=older.application, view=older, substitute=state.failed_reason)
         return _Target(
             application=view.application, view=view, report_only=state.failed_reason or "this revision failed before"
         )
+
+    def _way_back(self, view: View, state: AppliedState) -> View | None:
+        """What takes a failed state's place: what was applied last unless that is it, else what last ran well."""
+        last = (state.applied_revision, state.applied_digest)
+        for revision, digest in (last, (state.healthy_revision, state.healthy_digest)):
+            if digest and digest != state.failed_digest:
+                older = self._older(view, revision)
+                if older is not None:
+                    return older
+        return None
 
     def _older(self, view: View, revision: str) -> View | None:
         if not revision:
@@ -307,8 +314,9 @@ class Reconciler(Generic[StepT]):
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
         after: Next = Requeue(DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S)
-        if look.plan.empty and not held and not target.substitute and target.application is not None:
-            after, state = self._watch_health(look, view, state, health, message)
+        if look.plan.empty and not held and target.application is not None:
+            watched, state = self._watch_health(current, state, health, message)
+            after = watched or after
         elif look.plan.empty and target.application is None and not held:
             self._catalog.forget(view.key)
             self._reporter.gone(view.key)
@@ -331,14 +339,18 @@ class Reconciler(Generic[StepT]):
         return after
 
     def _watch_health(
-        self, look: Look[StepT], view: View, state: AppliedState, health: HealthStatus, message: str
-    ) -> tuple[Next, AppliedState]:
-        """Write "healthy" down once all runs well for a while; give a release up when it cannot any more."""
+        self, current: _Pass[StepT], state: AppliedState, health: HealthStatus, message: str
+    ) -> tuple[Next | None, AppliedState]:
+        """Write "healthy" down once all runs well for a while; give a release up when it cannot any more.
+
+        What stands in for Git's newest commit is not given up: there is nothing else to put in its place.
+        """
+        look, view = current.look, current.view
         now, app = self._clock.now(), look.application
         if state.healthy_digest == look.desired.digest:
             if state.healthy_revision != look.desired.revision and health is HealthStatus.HEALTHY:
                 state = replace(state, healthy_revision=look.desired.revision)
-            return Requeue(RESYNC_S), state
+            return None, state
         if health is HealthStatus.HEALTHY:
             left_s = judge.seconds_to_settle(look.desired, look.observed, now, self._settle_s)
             if left_s > 0:
@@ -349,7 +361,9 @@ class Reconciler(Generic[StepT]):
             )
             self._store.applied.put(state)
             self._retention.sweep(self._store.releases.recent_images(view.key, 5) | frozenset(images.values()))
-            return Requeue(RESYNC_S), state
+            return None, state
+        if current.target.substitute:
+            return None, state
         hopeless = judge.beyond_hope(look.desired, look.observed, look.plan.changes, now)
         applied_at = state.updated_at or now
         timeout_s = app.timeout_s if app is not None else RESYNC_S

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lifecycle import state_change
-from trimtab.backends.engine.lower import Lowering
+from trimtab.backends.engine.lower import Lowering, kept_volumes
 from trimtab.backends.engine.render import RenderInputs, render
 from trimtab.backends.engine.steps import EngineStep
 from trimtab.model.application import Application
@@ -91,7 +91,7 @@ class EngineDialect:
             return Order.STOP_FIRST, "it shares another network namespace, where ports can only be held once"
         if chosen == Order.START_FIRST.value:
             return Order.START_FIRST, "deploy.update_config.order says so"
-        volume = _writable_volume(want.spec)
+        volume = _writable_volume(want.spec) or _writable_volume({"Mounts": kept_volumes(want.spec, live)})
         if volume:
             return Order.STOP_FIRST, f"volume {volume} must not have two writers"
         return Order.START_FIRST, ""

@@ -261,10 +261,14 @@ class Lowering:
 
     def _create_step(self, change: Change, name: str) -> int:
         want = _wanted(change)
+        kept = kept_volumes(want.spec, change.before) if change.before is not None else {}
+        mounts = want.spec.get("Mounts")
         step = steps.CreateContainer(
             key=want.key,
             name=name,
-            spec=want.spec,
+            spec={**want.spec, "Mounts": {**(mounts if isinstance(mounts, Mapping) else {}), **kept}}
+            if kept
+            else want.spec,
             labels=self._labels(want),
             platform=str(want.traits.get("platform") or ""),
         )
@@ -483,6 +487,27 @@ class Lowering:
             stop = self._stop(change, live, () if held else settled)
             self.drafts.releases(stop, held)
             self.removed.append(self._remove(change, live, {stop, *settled}))
+
+
+def kept_volumes(spec: Mapping[str, object], old: Live) -> dict[str, object]:
+    """The anonymous volumes of a container that its replacement goes on with, as mounts by target.
+
+    They are those of the old one that the manifest mounts without a source, or that its image asked for.
+    """
+    mounts, wanted = old.fields.get("Mounts"), spec.get("Mounts")
+    wanted = wanted if isinstance(wanted, Mapping) else {}
+    inherited = old.inherited.get("Mounts")
+    asked = set(inherited) if isinstance(inherited, Mapping) else set()
+    kept: dict[str, object] = {}
+    for target, mount in sorted(mounts.items()) if isinstance(mounts, Mapping) else ():
+        if not isinstance(mount, Mapping) or mount.get("Type") != "volume" or not mount.get("Source"):
+            continue
+        own = wanted.get(target)
+        if (own is None and target in asked) or (
+            isinstance(own, Mapping) and own.get("Type") == "volume" and not own.get("Source")
+        ):
+            kept[target] = {**(own if isinstance(own, Mapping) else {}), "Type": "volume", "Source": mount["Source"]}
+    return kept
 
 
 def _wanted(change: Change) -> Resource:

@@ -1,7 +1,7 @@
 """A container's mounts in the spec's shape: volumes, host paths, memory, and files of content volumes. Pure.
 
 The configuration (``HostConfig.Mounts`` and ``.Binds``) is read rather than ``inspect``'s own ``Mounts``, which shows
-the engine's defaults (propagation, generated names) and what comes from images and other containers.
+the engine's defaults (propagation) and what comes from other containers; only the names of anonymous volumes are there.
 """
 
 from __future__ import annotations
@@ -21,17 +21,27 @@ def normalise_mounts(
     """(fields, inherited): mounts by target. ``contents``: content volumes and their mount points on the host."""
     host = _map(inspect.get("HostConfig"))
     fields: Fields = {}
+    volumes = {
+        str(mount.get("Destination")): str(mount.get("Name") or "")
+        for mount in map(_map, _list(inspect.get("Mounts")))
+        if mount.get("Type") == "volume"
+    }
     for item in _list(host.get("Mounts")):
         mount = _map(item)
-        fields[str(mount.get("Target"))] = _content(_long(mount), contents, root_dir)
+        target = str(mount.get("Target"))
+        found = _content(_long(mount), contents, root_dir)
+        if found["Type"] == "volume" and not found.get("Source") and volumes.get(target):
+            # Anonymous: the engine's name for it is what a replacement goes on with.
+            found["Source"] = volumes[target]
+        fields[target] = found
     for item in _list(host.get("Binds")):
         target, bind = _short(str(item))
         fields[target] = _content(bind, contents, root_dir)
     given: Fields = {}
     for target in sorted(str(t) for t in _map(image_config.get("Volumes"))):
         given[target] = {"Type": "volume"}
-        if target not in fields and any(_map(m).get("Destination") == target for m in _list(inspect.get("Mounts"))):
-            fields[target] = {"Type": "volume"}
+        if target not in fields and target in volumes:
+            fields[target] = {"Type": "volume", "Source": volumes[target]}
     return {target: fields[target] for target in sorted(fields)}, given
 
 

@@ -128,7 +128,8 @@ def test_an_images_volumes_are_inherited() -> None:
     image = {"Config": {"Volumes": {"/var/data": {}}, "Env": ["A=1"], "Cmd": ["x"]}}
     generated = {"Type": "volume", "Name": "f" * 64, "Destination": "/var/data"}
     fields, inherited = _fields(_inspect(Mounts=[generated], Config={"Env": ["A=1"], "Cmd": ["x"]}), image)
-    assert fields["Mounts"] == inherited["Mounts"] == {"/var/data": {"Type": "volume"}}
+    assert inherited["Mounts"] == {"/var/data": {"Type": "volume"}}
+    assert fields["Mounts"] == {"/var/data": {"Type": "volume", "Source": "f" * 64}}
     assert fields["Config"]["Env"] == inherited["Config"]["Env"] == {"A": "1"}
 
 
