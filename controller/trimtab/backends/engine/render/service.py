@@ -59,7 +59,7 @@ def container_name(app: Application, service: str, replica: int) -> str:
     return str(fixed) if fixed else f"{app.key.project}-{service}-{replica}"
 
 
-def render_service(
+def render_service(  # noqa: PLR0917 - one service, its image, and what all services share
     app: Application, name: str, image: str, tree: Tree, secret_key: bytes, names: Names, *, built: bool
 ) -> RenderedService:
     """Every resource of one service but its image."""
