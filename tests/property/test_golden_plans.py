@@ -50,7 +50,7 @@ CASES: dict[str, Case] = {
     "first-deployment": (None, {**SHOP, "built": {"build": {"context": "."}}}, nothing),
     "nothing-to-do": (SHOP, SHOP, nothing),
     "in-place": (SHOP, {**SHOP, "api": {**API, "mem_limit": "512m", "restart": "always"}}, nothing),
-    "rolling": (SHOP, {**SHOP, "api": {**API, "image": "api:2", "environment": {"PASSWORD": "x", "MODE": "b"}}}, nothing),
+    "rolling": (SHOP, {**SHOP, "api": {**API, "image": "api:2", "environment": {"PASSWORD": "x", "MODE": "b"}}}, nothing),  # noqa: E501
     "stop-first": (SHOP, {**SHOP, "db": {**DB, "image": "db:2"}, "web": {**WEB, "image": "web:2"}}, nothing),
     "removed-service-keeps-its-volume": (SHOP, {"web": WEB, "api": API}, nothing),
     "drift": (SHOP, SHOP, live_edit),
