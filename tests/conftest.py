@@ -19,6 +19,8 @@ from tests.support.gitrepo import GitRepo, make_git_hermetic
 # No deadline: two busy cores make any time per example a coin toss. CI is repeatable, a developer's run explores.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+# For a night: many more examples, see tests/property.
+settings.register_profile("long", parent=settings.get_profile("dev"))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -11,7 +11,7 @@ from trimtab.manifest.trace import Trace, TracingTree
 from trimtab.model.application import Application
 from trimtab.model.desired import DesiredState
 from trimtab.model.diagnostics import Diagnostic
-from trimtab.model.keys import AppKey, Kind
+from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.model.snapshot import Snapshot, Tree
@@ -135,7 +135,7 @@ class Planner(Generic[StepT]):
             ignore=application.ignore_differences if application is not None else (),
             known=frozenset(objects),
         )
-        plan = make_plan(desired, observed, self._backend, options, diagnostics)
+        plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
         approved = frozenset({plan.id}) if self._holds.approved(plan.id) is not None else frozenset()
         inputs = GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id, approved=approved)
         look = Look(
@@ -149,3 +149,16 @@ class Planner(Generic[StepT]):
         with self._lock:
             self._looks[key] = (desired.digest, observed.digest, prune, look)
         return look
+
+
+def _as_applied(observed: ObservedState, objects: Mapping[ResourceKey, AppliedObject]) -> ObservedState:
+    """Objects with the digest of what was last carried out on them: an update in place cannot change a label."""
+    live = dict(observed.live)
+    for key, applied in objects.items():
+        lives = live.get(key, ())
+        if any(found.handle == applied.handle and found.digest not in {"", applied.digest} for found in lives):
+            live[key] = tuple(
+                replace(found, digest=applied.digest) if found.handle == applied.handle and found.digest else found
+                for found in lives
+            )
+    return replace(observed, live=live)
