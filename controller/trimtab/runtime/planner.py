@@ -14,6 +14,7 @@ from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Plan, Verdict
+from trimtab.model.records import AppliedObject
 from trimtab.model.snapshot import Snapshot, Tree
 from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
