@@ -510,3 +510,20 @@ def test_what_stood_in_the_way_is_looked_at_again(lab: Lab) -> None:
     assert "TT3011" in process.status().message
     lab.world.add_network("edge")
     assert process.rest().health is HealthStatus.HEALTHY
+
+
+def test_a_live_edit_after_an_update_in_place_is_drift_and_is_told(lab: Lab) -> None:
+    def limited(memory: str) -> str:
+        return V1.replace("image: web:1", f"image: web:1\n        mem_limit: {memory}")
+
+    process = deployed(lab, limited("64m"))
+    container = lab.world.named("shop-web-1")
+    lab.push(limited("128m"))
+    process.read()
+    assert process.rest().sync is SyncStatus.SYNCED
+    assert lab.world.named("shop-web-1") is container
+    assert "DriftDetected" not in process.events.reasons()
+    container.spec["HostConfig"]["Memory"] = 32 << 20
+    process.reconcile(kind=TriggerKind.TIMER)
+    assert process.events.reasons().count("DriftDetected") == 1
+    assert container.spec["HostConfig"]["Memory"] == 128 << 20
