@@ -120,11 +120,15 @@ class Applying:
         session = self._session
         looks = [(view, session.look(view)) for view in views]
         acting = [(view, look) for view, look in looks if not look.plan.empty]
+        coming = {view.key for view, _ in acting}
         for view, look in looks:
+            # What is missing now may be what another application brings, which goes first.
+            needs = view.application.depends_on if view.application is not None else ()
+            verdict = None if coming.intersection(needs) else look.verdict
             if look.plan.empty and not look.verdict.diagnostics:
                 say(f"{view.key}: nothing to do")
             else:
-                say(plan_text(look.plan, session.header(view), look.verdict).rstrip("\n"))
+                say(plan_text(look.plan, session.header(view), verdict).rstrip("\n"))
         if not acting:
             return [self._note(view, look) for view, look in looks]
         self._ask([look for _, look in acting])
