@@ -10,7 +10,7 @@ import pytest
 from tests.support.clock import FakeClock
 from tests.support.process import SHOP, MemoryRepository, Process
 from tests.support.world import Fault, Killed, Script, World
-from trimtab.errors import BackendUnavailable, Conflict, DeadlineExceeded, GitUnavailable
+from trimtab.errors import BackendUnavailable, Conflict, DeadlineExceeded, GitUnavailable, UnsupportedByBackend
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.records import Approval, RequestVerb, Suspension
 from trimtab.model.status import HealthStatus, Phase, Retry, SyncStatus
@@ -527,3 +527,12 @@ def test_a_live_edit_after_an_update_in_place_is_drift_and_is_told(lab: Lab) -> 
     process.reconcile(kind=TriggerKind.TIMER)
     assert process.events.reasons().count("DriftDetected") == 1
     assert container.spec["HostConfig"]["Memory"] == 128 << 20
+
+
+def test_a_repair_that_fails_for_good_is_tried_again_all_the_same(lab: Lab) -> None:
+    process = deployed(lab)
+    lab.world.named("shop-web-1").spec["HostConfig"]["RestartPolicy"] = {"Name": "always", "MaximumRetryCount": 0}
+    lab.world.fail_at(1, UnsupportedByBackend("the engine does not like it"))
+    process.reconcile(kind=TriggerKind.TIMER)
+    status = process.rest()
+    assert (status.sync, status.health, status.failed_revision) == (SyncStatus.SYNCED, HealthStatus.HEALTHY, "")

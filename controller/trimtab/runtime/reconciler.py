@@ -285,7 +285,9 @@ class Reconciler(Generic[StepT]):
             self._reporter.interrupted(look, view, state)
             return Requeue(0.0)
         error = carried.error
-        if isinstance(error, UserError) and not current.target.substitute:
+        # A repair of what ran well before is tried again, later and later: nothing is ever given up that once worked.
+        repair = state.applied_digest == look.desired.digest
+        if isinstance(error, UserError) and not current.target.substitute and not repair:
             state = replace(
                 state,
                 failed_revision=look.desired.revision,
