@@ -52,9 +52,7 @@ def rollback(
         with contextlib.ExitStack() as closing:
             store = wiring.open_store(chosen)
             closing.callback(store.close)
-            undoing = closing.enter_context(
-                open_undoing(chosen, store, key, repo=repo, branch=branch, subpath=subpath)
-            )
+            undoing = closing.enter_context(open_undoing(chosen, store, key, repo=repo, branch=branch, subpath=subpath))
             undoing.choose(to)
             if not pin:
                 _revert(undoing, output, yes=yes)

@@ -75,9 +75,7 @@ def test_the_plan_is_that_of_the_command_line(world: World) -> None:
     assert plan["empty"] is False
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/resources", "/plan", "/history", "/events", "/logs"]
-)
+@pytest.mark.parametrize("path", ["", "/resources", "/plan", "/history", "/events", "/logs"])
 def test_an_unknown_application_is_the_same_404_everywhere(world: World, path: str) -> None:
     world.put()
     answer = world.get(f"/api/v1/applications/default/nobody{path}")
