@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import docker
+
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.gitrepo import GitRepo
 from tests.support.waiting import eventually
@@ -363,7 +365,11 @@ class Shop:
         """Its containers by name."""
         api = self.scope.api
         listed = api.containers(all=True, filters={"label": f"com.docker.compose.project={self.name}"})
-        found = [api.inspect_container(item["Id"]) for item in listed]
+        found = []
+        for item in listed:
+            # One that is replaced just now may be gone since the list was made.
+            with contextlib.suppress(docker.errors.NotFound):
+                found.append(api.inspect_container(item["Id"]))
         return {
             item["Name"].lstrip("/"): Container(
                 item["Id"], item["State"]["StartedAt"], item["Config"]["Image"], item["State"]["Running"]

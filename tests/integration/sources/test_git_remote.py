@@ -84,7 +84,7 @@ def test_every_kind_of_target_over_the_wire(repo: GitRepo, site: HttpGit, tmp_pa
     repo.git("push", "-q", "origin", f"{hidden}:refs/pull/7/head")
     git(repo.remote, "config", "uploadpack.allowAnySHA1InWant", "true")
     expected = {
-        "": ("HEAD", ids["v2.0.0"]),
+        "": ("main", ids["v2.0.0"]),
         "main": ("main", ids["v2.0.0"]),
         "v1.2.0": ("v1.2.0", ids["v1.2.0"]),
         "1.x": ("v1.2.0", ids["v1.2.0"]),
