@@ -141,7 +141,7 @@ def _image(want: Resource, observed: ObservedState) -> Change | None:
         key=want.key,
         name=want.name,
         reason=Reason.SOURCES_CHANGED if built else Reason.IMAGE_ABSENT,
-        detail=str(want.traits.get("context") or "") if built else "not on the engine",
+        detail=str(want.traits.get("sources") or "") if built else "not on the engine",
         after=want,
         origin=want.origin(""),
     )

@@ -113,6 +113,7 @@ def _image(app: Application, service: str, choice: ImageChoice) -> Resource:
         origins={"": origin} if origin else {},
         traits={
             "built": choice.build is not None,
+            "sources": f"from {(choice.build_facts or {}).get('context')}" if choice.build is not None else "",
             "platform": str(definition.get("platform") or ""),
             "pull_policy": str(definition.get("pull_policy") or ""),
         },
