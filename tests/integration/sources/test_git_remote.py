@@ -511,7 +511,7 @@ def test_a_source_that_is_closed_refuses_to_read(source: GitSource) -> None:
 def ssh(tmp_path: Path) -> Iterator[SshGit]:
     sshd = find_sshd()
     if not sshd:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
+        if os.environ.get("REQUIRE_DOCKER") == "1" and os.geteuid() == 0:
             pytest.fail("no sshd; scripts/test installs openssh-server", pytrace=False)
         pytest.skip("no sshd: install openssh-server")
     with ssh_git(tmp_path / "ssh", sshd) as server:
