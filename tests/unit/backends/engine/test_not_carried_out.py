@@ -42,7 +42,6 @@ def _errors(setting: str) -> list[str]:
     [
         ("moved: [{kind: Volume, from: old, to: new}]", "TT2141"),
         ("destination: {name: other}", "TT2142"),
-        ("syncPolicy: {retry: {limit: 5}}", "TT2143"),
     ],
 )
 def test_it_is_refused(setting: str, code: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trimtab.backends.engine.render.objects import network_resource, volume_resource
 from trimtab.backends.engine.render.service import Names, container_name, render_service, replica_count
 from trimtab.manifest.crossref import BUILT_IN_DESTINATION
-from trimtab.model.application import Application, SyncPolicy
+from trimtab.model.application import Application
 from trimtab.model.desired import ContentFile, DesiredState, ImageChoice, Resource
 from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import Kind, ResourceKey
@@ -88,11 +88,6 @@ def _not_carried_out(app: Application) -> list[Diagnostic]:
     if app.destination != BUILT_IN_DESTINATION:
         message = f"the destination '{app.destination}' is not carried out yet: a controller has one engine"
         found.append(("TT2142", message, "run a controller with that engine's DOCKER_HOST, and leave destination out"))
-    if app.sync_policy.retry_limit != SyncPolicy().retry_limit:
-        message = (
-            f"retry.limit ({app.sync_policy.retry_limit}) is not carried out yet: what may pass is retried for ever"
-        )
-        found.append(("TT2143", message, "leave limit out, or set it to -1"))
     return [
         Diagnostic(severity=Severity.ERROR, code=code, message=message, origin=app.origin, hint=hint)
         for code, message, hint in found
