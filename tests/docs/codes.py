@@ -31,6 +31,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT2140": "a service has neither an image nor a build section",
     "TT2141": "`moved` is understood and not carried out by this version",
     "TT2142": "another destination than `local` is understood and not carried out by this version",
+    "TT2144": "a project is named, and there are no projects with rules yet",
     "TT3010": "a name is taken by an object that is not ours",
     "TT3011": "an external network or volume is not on the engine",
     "TT3012": "an image is not on the engine, and `pull_policy: never` forbids to fetch it",

@@ -175,7 +175,7 @@ class Catalog:
             fresh[app.key] = self._good(app, snapshot, result)
             self._afar.pop(app.key, None)
         for declaration in result.declarations:
-            view = self._elsewhere(declaration, snapshot)
+            view = self._elsewhere(declaration, snapshot, repository)
             fresh[view.key] = view
         mine = {key for key, owner in self._owners.items() if owner is repository}
         mine |= {key for key in known if self._declared_by(key) == repository.id}
@@ -229,7 +229,7 @@ class Catalog:
             problems=errors,
         )
 
-    def _elsewhere(self, declaration: Declaration, snapshot: Snapshot) -> View:
+    def _elsewhere(self, declaration: Declaration, snapshot: Snapshot, repository: Repository) -> View:
         """An application whose files are in another repository or at another revision."""
         key = declaration.key
         reference = declaration.source or SourceRef(repo_url=snapshot.repo_url)
@@ -250,14 +250,14 @@ class Catalog:
         known = self._afar.get(key)
         if known is not None and known[0] == declaration and known[1].revision == there.revision:
             return known[1]
-        app, diagnostics = load_from_source(declaration, there.tree, reference.path)
+        app, diagnostics = load_from_source(declaration, there.tree, reference.path, environment=repository.environment)
         if app is None:
             return self._held(key, there, diagnostics)
         view = View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
         self._afar[key] = (declaration, view)
         return view
 
-    def _afar_at(self, key: AppKey, revision: str) -> View | None:
+    def _afar_at(self, key: AppKey, revision: str, environment: Mapping[str, str]) -> View | None:
         """An older revision of the repository that its files are in; how it is declared stays as it is now."""
         declaration, view = self._afar[key]
         source = self._sources.get(declaration.source) if declaration.source is not None else None
@@ -266,7 +266,7 @@ class Catalog:
         if view.revision == revision:
             return view
         there = source.snapshot(revision)
-        app, diagnostics = load_from_source(declaration, there.tree, declaration.source.path)
+        app, diagnostics = load_from_source(declaration, there.tree, declaration.source.path, environment=environment)
         if app is None:
             return None
         return View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
@@ -281,7 +281,7 @@ class Catalog:
         if repository is None:
             return None
         if key in self._afar:
-            return self._afar_at(key, revision)
+            return self._afar_at(key, revision, repository.environment)
         with self._lock:
             read = repository.older.get(revision) or self._read_older(repository, revision)
         snapshot, result = read

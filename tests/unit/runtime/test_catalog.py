@@ -31,7 +31,7 @@ class Watched:
         self._data_dir = data_dir
         self.next: Watched | None = None
         self.source = GitSource(repo.url, data_dir=data_dir)
-        self.repository = Repository(source=self.source, default_name="root")
+        self.repository = Repository(source=self.source, default_name="root", environment={"TAG": "1.36"})
         self.catalog = Catalog([self.repository], store.facts, self._elsewhere)
 
     def _elsewhere(self, reference: SourceRef) -> Source:
@@ -181,7 +181,7 @@ def test_a_rewritten_branch_is_held_until_a_person_accepts_it(watched: Watched) 
 
 
 def test_an_application_whose_files_are_elsewhere_follows_them_there(watched: Watched, tmp_path: Path) -> None:
-    other = GitRepo.create(tmp_path, {"deploy/compose.yaml": GOOD}, name="other")
+    other = GitRepo.create(tmp_path, {"deploy/compose.yaml": GOOD.replace("1.36", "${TAG:?}")}, name="other")
     far = AppKey.parse("far")
     document = (
         "apiVersion: trimtab.dev/v1alpha1\nkind: Application\nmetadata: {name: far}\n"

@@ -26,7 +26,7 @@ spec: {{host: "tcp://other.example.com:2376"}}
 """
 
 
-def _errors(setting: str) -> list[str]:
+def _told(setting: str) -> list[tuple[Severity, str]]:
     tree = MemoryTree({"app.yaml": APPLICATION.format(setting=setting).encode()})
     result = load(tree, default_name="app")
     assert not result.failed
@@ -34,7 +34,16 @@ def _errors(setting: str) -> list[str]:
     images, problems = TreeImageResolver().choose(app, tree)
     assert not problems
     desired = EngineDialect(installation="i", seal_key=b"k").render(app, tree, "", images)
-    return [d.code for d in desired.diagnostics if d.severity is Severity.ERROR]
+    return [(d.severity, d.code) for d in desired.diagnostics]
+
+
+def _errors(setting: str) -> list[str]:
+    return [code for severity, code in _told(setting) if severity is Severity.ERROR]
+
+
+def test_a_project_without_rules_is_told() -> None:
+    assert _told("project: payments") == [(Severity.WARNING, "TT2144")]
+    assert _told("project: default") == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.snapshot import Tree
 from trimtab.plan.canonical import digest
 
+DEFAULT_PROJECT = "default"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderInputs:
@@ -88,10 +90,15 @@ def _not_carried_out(app: Application) -> list[Diagnostic]:
     if app.destination != BUILT_IN_DESTINATION:
         message = f"the destination '{app.destination}' is not carried out yet: a controller has one engine"
         found.append(("TT2142", message, "run a controller with that engine's DOCKER_HOST, and leave destination out"))
-    return [
+    errors = [
         Diagnostic(severity=Severity.ERROR, code=code, message=message, origin=app.origin, hint=hint)
         for code, message, hint in found
     ]
+    if app.project == DEFAULT_PROJECT:
+        return errors
+    # It changes nothing that runs, but whoever names a project may count on rules that nobody checks.
+    note = f"the project '{app.project}' has no effect: there are no projects with rules yet"
+    return [*errors, Diagnostic(severity=Severity.WARNING, code="TT2144", message=note, origin=app.origin)]
 
 
 def _image(app: Application, service: str, choice: ImageChoice) -> Resource:
