@@ -13,9 +13,9 @@ from tests.support.engine import EngineScope
 from trimtab.backends.engine import content, filler, installation
 from trimtab.backends.engine.steps import AwaitCompleted, CreateContent, Existing, RemoveContainer, RemoveContent
 from trimtab.errors import Conflict
+from trimtab.model.desired import ContentFile
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live
-from trimtab.ports import ContentFile
 
 pytestmark = pytest.mark.engine
 

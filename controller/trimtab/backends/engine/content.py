@@ -19,9 +19,10 @@ from trimtab.backends.engine.labels import INSTALLATION, KIND
 from trimtab.backends.engine.observe import FILLING_SUFFIX
 from trimtab.backends.engine.steps import CreateContent, RemoveContent
 from trimtab.errors import Conflict, InternalError
+from trimtab.model.desired import ContentFile
 from trimtab.model.keys import Kind
 from trimtab.model.snapshot import Tree
-from trimtab.ports import ContentFile, StepContext
+from trimtab.ports import StepContext
 
 _DIRECTORY_MODE = 0o755
 _LINK_MODE = 0o777

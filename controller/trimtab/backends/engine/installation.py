@@ -13,8 +13,8 @@ from trimtab.backends.engine.content import archive
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
 from trimtab.errors import Conflict
+from trimtab.model.desired import ContentFile
 from trimtab.plan.canonical import fingerprint
-from trimtab.ports import ContentFile
 
 KEY_LENGTH = 32
 # Tells which key a volume was made for, and nothing about the key.
