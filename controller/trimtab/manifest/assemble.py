@@ -16,14 +16,13 @@ from trimtab.manifest.kinds.decode import decode
 from trimtab.manifest.kinds.settings import ComposeFileSettings, ComposeOptions, Settings
 from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
 from trimtab.manifest.overlays import PlacedPatch, apply_patches
+from trimtab.manifest.service_settings import EXTENSION, service_settings
 from trimtab.manifest.yaml_nodes import parse
 from trimtab.model import application as model
 from trimtab.model.application import Application, ComposeProject
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
 from trimtab.model.keys import AppKey
 from trimtab.model.snapshot import PathEscapesTree, Tree, join_path, resolve_path
-
-EXTENSION = "x-trimtab"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,11 @@ def load_from_source(
     diagnostics += result.diagnostics
     if result.project is None:
         return None, diagnostics
-    diagnostics += _service_settings(result.project) + _moves(result.project, chosen)
+    own, problems = service_settings(result.project)
+    diagnostics += problems + _moves(result.project, chosen)
     if has_errors(diagnostics):
         return None, diagnostics
-    return _application(declaration, chosen, result.project), diagnostics
+    return _application(declaration, chosen, result.project, own), diagnostics
 
 
 def _files(
@@ -174,19 +174,6 @@ def _placed(chosen: _Chosen) -> tuple[PlacedPatch, ...]:
     return tuple(PlacedPatch(patch, node) for patch, node in zip(chosen.settings.patches, nodes, strict=True))
 
 
-def _service_settings(project: ComposeProject) -> tuple[Diagnostic, ...]:
-    """A service's own ``x-trimtab``: none of its settings is carried out yet, and none may be taken for it."""
-    found = []
-    for name, service in sorted(project.services.items()):
-        extension = service.get(EXTENSION)
-        keys = sorted(extension) if isinstance(extension, Mapping) else [""] if extension is not None else []
-        for key in keys:
-            origin = project.origin("services", name, EXTENSION, key) or Origin("")
-            message = f"'{key}' in services.{name}.{EXTENSION} is not supported by this version of Trimtab"
-            found.append(_error(Code.UNSUPPORTED_SETTING, message, origin, "remove it"))
-    return tuple(found)
-
-
 def _moves(project: ComposeProject, chosen: _Chosen) -> tuple[Diagnostic, ...]:
     """What is wrong with ``moved``: the new name must be there, the old one must not."""
     listed = chosen.nodes.get("moved")
@@ -203,7 +190,9 @@ def _moves(project: ComposeProject, chosen: _Chosen) -> tuple[Diagnostic, ...]:
     return tuple(found)
 
 
-def _application(declaration: Declaration, chosen: _Chosen, project: ComposeProject) -> Application:
+def _application(
+    declaration: Declaration, chosen: _Chosen, project: ComposeProject, own: Mapping[str, model.ServiceSettings]
+) -> Application:
     settings = chosen.settings
     return Application(
         key=declaration.key,
@@ -224,6 +213,7 @@ def _application(declaration: Declaration, chosen: _Chosen, project: ComposeProj
         timeout_s=settings.timeout,
         suspend=settings.suspend.to_model(),
         moved=tuple(model.Moved(kind=m.kind, from_name=m.from_, to_name=m.to) for m in settings.moved),
+        service_settings=own,
         annotations=declaration.annotations,
     )
 

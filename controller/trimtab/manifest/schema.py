@@ -15,6 +15,7 @@ from trimtab.manifest.compose.units import format_duration
 from trimtab.manifest.kinds.application import COMPOSE_SECTIONS, ApplicationManifest
 from trimtab.manifest.kinds.base import API_GROUP, API_VERSION, DURATION
 from trimtab.manifest.kinds.destination import DestinationManifest
+from trimtab.manifest.kinds.service import ServiceSettings
 from trimtab.manifest.kinds.settings import ComposeFileSettings
 
 _VERSION = API_VERSION.partition("/")[2]
@@ -43,13 +44,18 @@ def _compose_specification() -> Json:
 def json_schema() -> Json:
     """One self-contained JSON Schema of all our kinds; compose's sections are checked by compose's own definitions.
 
-    ``x-trimtab``, the settings at the top of a compose file, is under ``$defs/ComposeFileSettings``.
+    ``x-trimtab`` at the top of a compose file is under ``$defs/ComposeFileSettings``, a service's own under
+    ``$defs/ServiceSettings``.
     """
     definitions: Json = {
         f"compose.{name}": _rewritten(definition, "#/definitions/", "#/$defs/compose.")
         for name, definition in _compose_specification()["definitions"].items()
     }
-    kinds: Mapping[str, type[BaseModel]] = {**_KINDS, "ComposeFileSettings": ComposeFileSettings}
+    kinds: Mapping[str, type[BaseModel]] = {
+        **_KINDS,
+        "ComposeFileSettings": ComposeFileSettings,
+        "ServiceSettings": ServiceSettings,
+    }
     for name, kind in kinds.items():
         schema = kind.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
         definitions |= schema.pop("$defs", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from trimtab.model.diagnostics import Origin
 from trimtab.model.keys import AppKey
@@ -99,6 +100,57 @@ class Moved:
     to_name: str
 
 
+class HookPhase(StrEnum):
+    """When in a sync a hook runs; Argo CD's words."""
+
+    PRE_SYNC = "PreSync"
+    SYNC = "Sync"
+    POST_SYNC = "PostSync"
+    SYNC_FAIL = "SyncFail"
+    PRE_DELETE = "PreDelete"
+    POST_DELETE = "PostDelete"
+
+
+class HookDeletePolicy(StrEnum):
+    """When a hook's container is removed; Argo CD's words."""
+
+    BEFORE_HOOK_CREATION = "BeforeHookCreation"
+    HOOK_SUCCEEDED = "HookSucceeded"
+    HOOK_FAILED = "HookFailed"
+
+
+class RolloutStrategy(StrEnum):
+    """How the containers of a service are replaced."""
+
+    ROLLING = "rolling"
+    BLUE_GREEN = "blue-green"
+
+
+class Promote(StrEnum):
+    """Who lets the new containers of a blue-green rollout take over."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A service's way from one version to the next, beside Compose's ``deploy.update_config``."""
+
+    strategy: RolloutStrategy = RolloutStrategy.ROLLING
+    promote: Promote = Promote.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """One service's own ``x-trimtab``: its wave, whether it is a hook, how it rolls out."""
+
+    wave: int = 0
+    hook: HookPhase | None = None
+    hook_delete_policy: HookDeletePolicy = HookDeletePolicy.BEFORE_HOOK_CREATION
+    rollout: Rollout = Rollout()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """One deployable unit; ``origin`` is where it is declared (a file and the document's line)."""
@@ -116,4 +168,5 @@ class Application:
     timeout_s: float = 600.0
     suspend: Suspend = Suspend()
     moved: tuple[Moved, ...] = ()
+    service_settings: Mapping[str, ServiceSettings] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

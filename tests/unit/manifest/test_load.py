@@ -143,6 +143,22 @@ def test_a_services_own_x_trimtab_is_refused_and_not_ignored() -> None:
     assert "'wave'" in result.diagnostics[0].message
 
 
+def test_a_services_own_x_trimtab_is_checked_with_its_place() -> None:
+    text = "services:\n  web:\n    image: x\n    x-trimtab:\n      hook: PreSink\n      rollout: {promot: auto}\n"
+    result = loaded({"w/compose.yaml": text})
+    assert [(d.origin.line, d.message, d.hint) for d in result.diagnostics] == [
+        (
+            5,
+            (
+                "services.web.x-trimtab.hook must be 'PreSync', 'Sync', 'PostSync', 'SyncFail', 'PreDelete' or "
+                "'PostDelete', not 'PreSink'"
+            ),
+            "did you mean 'PreSync'?",
+        ),
+        (6, "unknown field 'promot' in services.web.x-trimtab.rollout", "did you mean 'promote'?"),
+    ]
+
+
 def test_moved_has_to_fit() -> None:
     good = "spec: {moved: [{kind: Volume, from: old, to: data}]}\n"
     compose = "services: {w: {image: x, volumes: ['data:/d']}}\nvolumes: {data: {}}\n"

@@ -1,0 +1,43 @@
+"""The settings of one service: what stands under ``x-trimtab`` in a service of a compose file or an Application."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trimtab.manifest.kinds.base import Document
+from trimtab.model import application as model
+
+
+class Rollout(Document):
+    """How a service goes from one version to the next, beside what ``deploy.update_config`` says."""
+
+    strategy: Literal["rolling", "blue-green"] = Field(
+        "rolling", description="blue-green: all new replicas prove themselves beside the old ones, then take over."
+    )
+    promote: Literal["auto", "manual"] = Field("auto", description="manual: the new ones wait for 'trimtab approve'.")
+
+
+class ServiceSettings(Document):
+    """What Trimtab does with one service."""
+
+    wave: int = Field(0, description="Lower waves are there and healthy before higher ones begin.")
+    hook: Literal["PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete"] | None = Field(
+        None, description="Run it once, in this phase of a sync, instead of keeping it running."
+    )
+    hook_delete_policy: Literal["BeforeHookCreation", "HookSucceeded", "HookFailed"] = Field(
+        "BeforeHookCreation", description="When a hook's container is removed."
+    )
+    rollout: Rollout = Rollout()
+
+    def to_model(self) -> model.ServiceSettings:
+        """The model's form of it."""
+        return model.ServiceSettings(
+            wave=self.wave,
+            hook=model.HookPhase(self.hook) if self.hook is not None else None,
+            hook_delete_policy=model.HookDeletePolicy(self.hook_delete_policy),
+            rollout=model.Rollout(
+                strategy=model.RolloutStrategy(self.rollout.strategy), promote=model.Promote(self.rollout.promote)
+            ),
+        )
