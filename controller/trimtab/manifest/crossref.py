@@ -1,13 +1,13 @@
 """Checks that need more than one application: dependencies, and things of which an engine has only one.
 
-Of two applications that want the same port or name, the one that was there first keeps it, so that
-a new application never stops an old one; among equals the first by name.
+Of two applications that want the same port or name, the one that has it keeps it, then the one that is
+deployed already, so that a new application never stops an old one; among equals the first by name.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trimtab.manifest.codes import Code
@@ -36,8 +36,10 @@ def check(
     *,
     known: Collection[AppKey] | None = (),
     incumbents: Collection[AppKey] = (),
-    destinations: Collection[str] = (),
+    destinations: Collection[str] | None = (),
     exclusives: Mapping[AppKey, tuple[Exclusive, ...]] | None = None,
+    rank: Callable[[AppKey, Exclusive], int] = lambda _key, _wanted: 0,
+    repositories: Mapping[AppKey, str] | None = None,
 ) -> Mapping[AppKey, tuple[Diagnostic, ...]]:
     """What is wrong with each application because of the others.
 
@@ -46,19 +48,24 @@ def check(
         known: applications that exist but are not among them, because they are loaded elsewhere or have errors;
             None: any may exist.
         incumbents: applications that are deployed already.
-        destinations: names besides the built-in one.
+        destinations: names besides the built-in one; None: there may be any.
         exclusives: results of ``exclusives_of`` that are known from before.
+        rank: how near an application is to having something, 0 when it has it; asked only where two want the same.
+        repositories: where each is declared, told where two are declared in different ones.
     """
     ordered = sorted(applications, key=lambda app: app.key)
     found: dict[AppKey, list[Diagnostic]] = {}
     existing = None if known is None else {app.key for app in ordered} | set(known)
     for app in ordered:
-        problems = list(_destination(app, destinations))
+        problems = list(_destination(app, destinations)) if destinations is not None else []
         if existing is not None:
             problems += _dependencies(app, existing)
         if problems:
             found.setdefault(app.key, []).extend(problems)
-    for key, diagnostic in (*_cycles(ordered), *_clashes(ordered, set(incumbents), exclusives or {})):
+    for key, diagnostic in (
+        *_cycles(ordered),
+        *_clashes(ordered, _Order(set(incumbents), rank), exclusives or {}, repositories or {}),
+    ):
         found.setdefault(key, []).append(diagnostic)
     return {key: tuple(sorted(told, key=lambda d: (d.origin, d.code, d.message))) for key, told in found.items()}
 
@@ -216,22 +223,43 @@ def _place(app: Application, pointer: Pointer) -> Origin:
     return app.compose.origin(*pointer) or app.origin
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Who comes first of those that want the same."""
+
+    incumbents: Collection[AppKey]
+    rank: Callable[[AppKey, Exclusive], int]
+
+    def __call__(self, claim: tuple[AppKey, Exclusive]) -> tuple[int, bool, AppKey]:
+        """Sorts claims."""
+        key, wanted = claim
+        return self.rank(key, wanted), key not in self.incumbents, key
+
+
 def _clashes(
     applications: list[Application],
-    incumbents: set[AppKey],
+    order: _Order,
     known: Mapping[AppKey, tuple[Exclusive, ...]],
+    repositories: Mapping[AppKey, str],
 ) -> Iterator[tuple[AppKey, Diagnostic]]:
-    taken: dict[tuple[str, ...], list[tuple[AppKey, Exclusive]]] = {}
-    for app in sorted(applications, key=lambda a: (a.key not in incumbents, a.key)):
+    claims: dict[tuple[str, ...], list[tuple[AppKey, Exclusive]]] = {}
+    for app in applications:
         for wanted in known.get(app.key) or exclusives_of(app):
-            holders = taken.setdefault((app.destination, *wanted.what), [])
-            holder = next((h for h in holders if h[0] != app.key and _overlap(h[1].address, wanted.address)), None)
+            claims.setdefault((app.destination, *wanted.what), []).append((app.key, wanted))
+    for same in claims.values():
+        if len({key for key, _ in same}) < 2:
+            continue
+        holders: list[tuple[AppKey, Exclusive]] = []
+        for key, wanted in sorted(same, key=order):
+            holder = next((h for h in holders if h[0] != key and _overlap(h[1].address, wanted.address)), None)
             if holder is None:
-                holders.append((app.key, wanted))
+                holders.append((key, wanted))
                 continue
             other, theirs = holder
-            message = f"application '{app.key}' {wanted.text}, and so does '{other}' at {theirs.origin}"
-            yield app.key, _error(wanted.code, message, wanted.origin, wanted.hint)
+            where = repositories.get(other, "")
+            place = f"{theirs.origin} of {where}" if where != repositories.get(key, "") else f"{theirs.origin}"
+            message = f"application '{key}' {wanted.text}, and so does '{other}' at {place}"
+            yield key, _error(wanted.code, message, wanted.origin, wanted.hint)
 
 
 def _overlap(one: str, other: str) -> bool:

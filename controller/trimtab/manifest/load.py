@@ -7,7 +7,7 @@ below it) before is to be held, because nobody knows that it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.errors import TrimtabError
@@ -69,9 +69,7 @@ class _Question:
     environment: tuple[tuple[str, str], ...] = field(repr=False)
     excludes: tuple[str, ...]
     here: SourceRef | None
-    known: frozenset[AppKey] | None
-    incumbents: frozenset[AppKey]
-    destinations: frozenset[str]
+    alone: bool
 
 
 @dataclass(slots=True)
@@ -98,9 +96,7 @@ def load(
     excludes: Sequence[str] = (),
     cache: LoadCache | None = None,
     here: SourceRef | None = None,
-    known: Collection[AppKey] | None = (),
-    incumbents: Collection[AppKey] = (),
-    destinations: Collection[str] = (),
+    alone: bool = True,
 ) -> LoadResult:
     """Every application at and below ``path``, the directories that ``excludes`` match left out.
 
@@ -113,9 +109,8 @@ def load(
         cache: what the last call with the same arguments has left.
         here: this repository and the revision that is followed: an Application whose source is this one is loaded
             at once.
-        known: applications of other repositories, which may be depended on; None: there may be any.
-        incumbents: applications that are deployed already and keep what they have when another wants it, too.
-        destinations: names that are defined elsewhere.
+        alone: there are no other applications than these. Otherwise the caller checks them against each other
+            (``crossref.check``), together with the others and with what it knows of those that run.
 
     Raises:
         TrimtabError: the tree cannot be read now; nothing is known then.
@@ -127,9 +122,7 @@ def load(
         environment=tuple(sorted((environment or {}).items())),
         excludes=tuple(excludes),
         here=here,
-        known=None if known is None else frozenset(known),
-        incumbents=frozenset(incumbents),
-        destinations=frozenset(destinations),
+        alone=alone,
     )
     _forget_what_no_longer_fits(kept, question)
     root = tree.entry("")
@@ -171,18 +164,17 @@ def _load(tree: Tree, question: _Question, kept: LoadCache) -> LoadResult:
         for candidate, each in loaded.items()
         if each.application is not None and candidate not in problems
     ]
-    failed_or_not = {each.key for each in loaded.values() if each.key is not None}
     destinations, destination_problems = _destinations(loaded)
-    by_key = crossref.check(
-        applications,
-        known=None if question.known is None else failed_or_not | question.known,
-        incumbents=question.incumbents,
-        destinations={d.name for d in destinations} | question.destinations,
-        exclusives={each.application.key: each.exclusives for each in loaded.values() if each.application is not None},
-    )
-    for candidate, each in loaded.items():
-        if each.application is not None and (more := by_key.get(each.application.key)) and candidate not in problems:
-            problems[candidate] = more
+    if question.alone:
+        by_key = crossref.check(
+            applications,
+            known={each.key for each in loaded.values() if each.key is not None},
+            destinations={d.name for d in destinations},
+            exclusives={each.application.key: each.exclusives for each in loaded.values() if each.application},
+        )
+        for candidate, each in loaded.items():
+            if each.application and (more := by_key.get(each.application.key)) and candidate not in problems:
+                problems[candidate] = more
     problems.update(destination_problems)
     return _result(found, loaded, problems, destinations)
 

@@ -2,14 +2,14 @@
 
 A repository is read as a whole when its revision moves. What cannot be read or parsed is held at its last
 good state; only a complete, successful reading that lacks an application makes it ``removed``, and only for
-applications that this very repository declared before (I4).
+applications that this very repository declared before (I4). What the repositories say is then checked together.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.errors import TrimtabError
@@ -21,6 +21,7 @@ from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import AppKey
 from trimtab.model.snapshot import Snapshot, Tree
 from trimtab.ports import Facts, Source
+from trimtab.runtime.together import Reading, Together, claims
 from trimtab.runtime.views import View
 
 SourceFactory = Callable[[SourceRef], Source]
@@ -44,6 +45,7 @@ class Repository:
     result: LoadResult | None = None
     trouble: TrimtabError | None = None
     older: dict[str, tuple[Snapshot, LoadResult]] = field(default_factory=dict)
+    views: dict[AppKey, View] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -60,12 +62,24 @@ class Catalog:
         facts: Facts,
         source_factory: SourceFactory,
         unaffected: Callable[[Application, Tree], bool] = lambda _app, _tree: False,
+        applied: Callable[[AppKey], str] = lambda _key: "",
     ) -> None:
-        """``unaffected`` tells whether all that was rendered from an application is the same in another tree."""
+        """Nothing is read yet.
+
+        Args:
+            repositories: those that are watched, in the order of the configuration.
+            facts: where it is remembered which repository declared an application.
+            source_factory: opens what an application's files are in, when that is another repository.
+            unaffected: whether all that was rendered from an application is the same in another tree.
+            applied: the revision of an application that was applied last, or "".
+        """
         self.repositories = tuple(repositories)
         self._facts = facts
         self._source_factory = source_factory
         self._unaffected = unaffected
+        self._applied = applied
+        self._together = Together()
+        self._doubles: Mapping[AppKey, tuple[Diagnostic, ...]] = {}
         self._views: dict[AppKey, View] = {}
         self._owners: dict[AppKey, Repository] = {}
         self._sources: dict[SourceRef, Source] = {}
@@ -92,6 +106,11 @@ class Catalog:
         with self._lock:
             return self._owners.get(key)
 
+    def doubles(self) -> Mapping[AppKey, tuple[Diagnostic, ...]]:
+        """Applications that a second repository declares as well, with what there is to say about that one."""
+        with self._lock:
+            return self._doubles
+
     def sources(self) -> tuple[Source, ...]:
         """Sources of applications that live elsewhere, to be watched as well."""
         with self._lock:
@@ -103,7 +122,9 @@ class Catalog:
         """A removed application is gone from the engine, too."""
         with self._lock:
             self._views.pop(key, None)
-            self._owners.pop(key, None)
+            owner = self._owners.pop(key, None)
+            if owner is not None:
+                owner.views.pop(key, None)
             self._facts.put(f"{_DECLARED}{key}", "")
 
     def refresh(self, repository: Repository, *, known: Sequence[AppKey] = ()) -> frozenset[AppKey]:
@@ -160,16 +181,16 @@ class Catalog:
                 excludes=repository.excludes,
                 cache=repository.cache,
                 here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
-                # With several repositories, what one depends on may be in another.
-                known=None if len(self.repositories) > 1 else (),
-                incumbents=tuple(known),
+                alone=False,
             )
             repository.snapshot, repository.result = snapshot, result
-            return self._take(repository, snapshot, result, known)
+            repository.views = self._said(repository, snapshot, result, known)
+            return self._publish(known)
 
-    def _take(
+    def _said(
         self, repository: Repository, snapshot: Snapshot, result: LoadResult, known: Sequence[AppKey]
-    ) -> frozenset[AppKey]:
+    ) -> dict[AppKey, View]:
+        """What one repository says of each application, by itself."""
         fresh: dict[AppKey, View] = {}
         for app in result.applications:
             fresh[app.key] = self._good(app, snapshot, result)
@@ -181,11 +202,11 @@ class Catalog:
         mine |= {key for key in known if self._declared_by(key) == repository.id}
         for failed in result.failed:
             if failed.key is not None:
-                fresh[failed.key] = self._held(failed.key, snapshot, failed.diagnostics)
+                fresh[failed.key] = self._held(repository, failed.key, snapshot, failed.diagnostics)
         for key in sorted(mine - set(fresh)):
-            holding = [f for f in result.failed if f.holds(key, self._declared_at(key))]
+            holding = [f for f in result.failed if f.holds(key, self._declared_at(repository, key))]
             if holding:
-                fresh[key] = self._held(key, snapshot, tuple(d for f in holding for d in f.diagnostics))
+                fresh[key] = self._held(repository, key, snapshot, tuple(d for f in holding for d in f.diagnostics))
             else:
                 fresh[key] = View(
                     key=key,
@@ -194,15 +215,47 @@ class Catalog:
                     removed=True,
                     prune=self._declared(key).get("prune") != "false",
                 )
-        changed = {key for key, view in fresh.items() if self._moved(self._views.get(key), view)}
-        for key, view in fresh.items():
-            self._views[key] = view
-            self._owners[key] = repository
-            if view.application is not None and not view.problems and key in changed:
-                self._remember(repository, view.application)
-        return frozenset(changed)
+        return fresh
+
+    def _publish(self, incumbents: Collection[AppKey]) -> frozenset[AppKey]:
+        """Check what all of them say together; the applications for which that makes a difference."""
+        readings = [
+            Reading(number=number, repository=r.id, url=r.source.url, views=r.views, read=r.result is not None)
+            for number, r in enumerate(self.repositories)
+        ]
+        said = claims(readings, self._declared_by)
+        complete = all(reading.read for reading in readings)
+        self._owners = {key: self.repositories[reading.number] for key, reading in said.owners.items()}
+        self._doubles = said.doubles
+        results = [repository.result for repository in self.repositories if repository.result is not None]
+        after = self._together.check(
+            said,
+            self._views,
+            incumbents=incumbents,
+            destinations=[d.name for result in results for d in result.destinations] if complete else None,
+            complete=complete,
+            running=self._running,
+        )
+        changed = frozenset(key for key, view in after.items() if self._moved(self._views.get(key), view))
+        self._views = dict(after)
+        for key in changed:
+            view = after[key]
+            if view.application is not None and not view.problems:
+                self._remember(self._owners[key], view.application)
+        return changed
+
+    def _running(self, key: AppKey) -> Application | None:
+        """What was applied last, from Git, after a restart; None where that cannot be told."""
+        revision = self._applied(key)
+        try:
+            view = self.at(key, revision) if revision else None
+        except TrimtabError:
+            return None
+        return view.application if view is not None else None
 
     def _moved(self, before: View | None, after: View) -> bool:
+        if before is after:
+            return False
         if before is None or before.application is not after.application:
             return True
         if before.problems != after.problems or before.removed != after.removed:
@@ -218,8 +271,9 @@ class Catalog:
         about = tuple(d for d in result.diagnostics if d.origin.path in files)
         return View(key=app.key, revision=snapshot.revision, application=app, snapshot=snapshot, diagnostics=about)
 
-    def _held(self, key: AppKey, snapshot: Snapshot, problems: tuple[Diagnostic, ...]) -> View:
-        before = self._views.get(key)
+    @staticmethod
+    def _held(repository: Repository, key: AppKey, snapshot: Snapshot, problems: tuple[Diagnostic, ...]) -> View:
+        before = repository.views.get(key)
         errors = tuple(d for d in problems if d.severity is Severity.ERROR) or problems
         return View(
             key=key,
@@ -246,13 +300,13 @@ class Catalog:
                 origin=declaration.origin,
                 hint=error.hint,
             )
-            return self._held(key, snapshot, (problem,))
+            return self._held(repository, key, snapshot, (problem,))
         known = self._afar.get(key)
         if known is not None and known[0] == declaration and known[1].revision == there.revision:
             return known[1]
         app, diagnostics = load_from_source(declaration, there.tree, reference.path, environment=repository.environment)
         if app is None:
-            return self._held(key, there, diagnostics)
+            return self._held(repository, key, there, diagnostics)
         view = View(key=key, revision=there.revision, application=app, snapshot=there, diagnostics=diagnostics)
         self._afar[key] = (declaration, view)
         return view
@@ -298,6 +352,8 @@ class Catalog:
             environment=repository.environment,
             excludes=repository.excludes,
             here=SourceRef(repo_url=repository.source.url, target_revision=repository.target_revision),
+            # What was accepted then is not refused for what others have now.
+            alone=False,
         )
         # The same objects for as long as a release is held, so that nothing is rendered twice.
         while len(repository.older) >= KEPT_OLDER:
@@ -324,8 +380,8 @@ class Catalog:
     def _declared_by(self, key: AppKey) -> str:
         return self._declared(key).get("repository", "")
 
-    def _declared_at(self, key: AppKey) -> str:
-        view = self._views.get(key)
+    def _declared_at(self, repository: Repository, key: AppKey) -> str:
+        view = repository.views.get(key)
         if view is not None and view.application is not None:
             return view.application.origin.path
         return self._declared(key).get("at", "")

@@ -121,6 +121,7 @@ class Controller:
         self._watches: dict[Source, Callable[[], None] | None] = {}
         self._jobs: dict[str, Job] = {}
         self._read_once: set[str] = set()
+        self._doubles_told: set[tuple[AppKey, str]] = set()
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -173,6 +174,7 @@ class Controller:
             changed = self.catalog.refresh(repository, known=self.store.applied.apps())
             self._read_once.add(repository.id)
             self._watch_elsewhere(repository)
+            self._tell_doubles()
             for key in sorted(self.catalog.keys()):
                 # The commit makes no difference to these, but their status names the revision.
                 if key not in changed and self.catalog.owner(key) is repository:
@@ -247,6 +249,12 @@ class Controller:
         return view.application.sync_policy.retry_limit if view is not None and view.application is not None else -1
 
     # -- telling -------------------------------------------------------------------------------------------------
+
+    def _tell_doubles(self) -> None:
+        doubles = {(key, str(told)) for key, several in self.catalog.doubles().items() for told in several}
+        for key, told in sorted(doubles - self._doubles_told):
+            self._say("DuplicateApplication", told, key, warning=True)
+        self._doubles_told = doubles
 
     def _tell_engine(self, event: EngineEvent) -> None:
         self.metrics.count("engine_events_total", 1, kind=event.kind, action=event.action.partition(":")[0])

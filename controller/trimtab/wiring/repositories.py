@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from trimtab.backends.engine.steps import EngineStep
     from trimtab.model.desired import DesiredState
+    from trimtab.model.keys import AppKey
     from trimtab.ports import Source
     from trimtab.store.sqlite import SqliteStore
     from trimtab.wiring.engine import Engine
@@ -69,9 +70,12 @@ def open_catalog(
     def elsewhere(reference: SourceRef) -> Source:
         return open_source(RepositoryConfig(url=reference.repo_url, branch=reference.target_revision), config)
 
+    def applied(key: AppKey) -> str:
+        return store.applied.get(key).applied_revision
+
     if planner is None:
-        return Catalog(repositories, store.facts, elsewhere)
-    return Catalog(repositories, store.facts, elsewhere, planner.unaffected)
+        return Catalog(repositories, store.facts, elsewhere, applied=applied)
+    return Catalog(repositories, store.facts, elsewhere, planner.unaffected, applied)
 
 
 def open_planner(
