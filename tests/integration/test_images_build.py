@@ -27,7 +27,6 @@ from trimtab.errors import (
     DeadlineExceeded,
     RegistryUnavailable,
     UnsupportedByBackend,
-    UserError,
 )
 from trimtab.images.builder import EngineBuilder
 from trimtab.images.buildkey import BuildSpec, build_plan
@@ -36,6 +35,8 @@ from trimtab.images.buildx import BuildxBuilder, buildx_version
 from trimtab.images.choose import BuilderChoice, ChosenBuilder, builder_finding, choose_builder
 from trimtab.images.contextpaths import visible
 from trimtab.images.naming import image_ref, provenance_labels
+from trimtab.images.resolver import TreeImageResolver
+from trimtab.manifest.load import load
 from trimtab.model.diagnostics import Origin
 from trimtab.model.keys import AppKey
 from trimtab.model.snapshot import Tree
@@ -50,7 +51,7 @@ def buildx(engine_url: str) -> BuildxBuilder:
     if not buildx_version():
         # The plugin is optional for users and so for the suite; the engine's builder is never skipped.
         pytest.skip("docker buildx is not installed")
-    return BuildxBuilder(docker_host=engine_url, variable=lambda secret: f"value of {secret.environment}".encode())
+    return BuildxBuilder(docker_host=engine_url)
 
 
 @pytest.fixture(params=BUILDERS)
@@ -383,28 +384,66 @@ def test_a_secret_reaches_its_step_and_nothing_else(engine_url: str, scope: Engi
     build = {"context": ".", "secrets": [{"source": "file"}, {"source": "var"}]}
     project = {"file": {"file": "./file.txt"}, "var": {"environment": "VAR"}}
     lines: list[str] = []
-    image = make(buildx(engine_url), scope, files, build, log=lines, secrets=project)
+    variables = {"VAR": "value of VAR"}
+    image = make(buildx(engine_url), scope, files, build, log=lines, secrets=project, variables=variables)
     assert output(scope, image, "rev /out").strip() == "hunter2value of VAR"
-    assert "hunter2" not in "".join(lines) + str(scope.api.history(image)) + str(scope.api.inspect_image(image))
+    told = "".join(lines) + str(scope.api.history(image)) + str(scope.api.inspect_image(image))
+    assert "hunter2" not in told
+    assert "value of VAR" not in told
 
 
-def test_a_secret_that_is_not_set_is_the_users_to_put_right(engine_url: str, scope: EngineScope) -> None:
-    if not buildx_version():
-        pytest.skip("docker buildx is not installed")
-    build = {"context": ".", "secrets": [{"source": "var"}]}
-    with pytest.raises(UserError, match="VAR"):
+def test_a_secrets_variable_comes_from_what_interpolates_the_compose_file(engine_url: str, scope: EngineScope) -> None:
+    """As Compose does: .env, and over it what the repository's configuration sets."""
+    files: dict[str, Content] = {
+        "compose.yaml": "services: {web: {build: {context: ., secrets: [one, two]}}}\n"
+        "secrets: {one: {environment: ONE}, two: {environment: TWO}}\n",
+        ".env": "ONE=from the file\nTWO=from the file\n",
+        "Dockerfile": "FROM busybox:1.36\n"
+        "RUN --mount=type=secret,id=one --mount=type=secret,id=two "
+        "cat /run/secrets/one /run/secrets/two | rev > /out\n",
+    }
+    tree = MemoryTree(files)
+    (app,) = load(tree, default_name="shop", environment={"TWO": " and from outside"}).applications
+    choices, problems = TreeImageResolver(scope.name).choose(app, tree)
+    assert problems == ()
+    ref, spec = choices["web"].ref, choices["web"].build
+    image = buildx(engine_url).build(
+        spec,
+        tree,
+        tags=[ref],
+        labels=scope.labels,
+        log=lambda _line: None,
+        cancelled=threading.Event(),
+        timeout_s=120,
+    )
+    assert output(scope, image, "rev /out").strip() == "from the file and from outside"
+
+
+def test_a_secret_that_its_own_step_prints_is_masked_in_the_log_and_in_the_failure(
+    engine_url: str, scope: EngineScope
+) -> None:
+    files: dict[str, Content] = {
+        "Dockerfile": "FROM busybox:1.36\nRUN --mount=type=secret,id=var cat /run/secrets/var >&2; false\n"
+    }
+    lines: list[str] = []
+    with pytest.raises(BuildFailed) as caught:
         make(
-            BuildxBuilder(docker_host=engine_url),
+            buildx(engine_url),
             scope,
-            {"Dockerfile": "FROM busybox:1.36\n"},
-            build,
+            files,
+            {"context": ".", "secrets": [{"source": "var"}]},
+            log=lines,
             secrets={"var": {"environment": "VAR"}},
+            variables={"VAR": "first line of it\nsecond line of it"},
         )
+    told = "".join(lines) + str(caught.value) + "".join(caught.value.log_tail)
+    assert "***" in told
+    assert "line of it" not in told
 
 
 def test_the_classic_builder_says_that_secrets_need_buildkit(docker_api: docker.APIClient, scope: EngineScope) -> None:
     build = {"context": ".", "secrets": [{"source": "var"}]}
-    project = {"var": {"environment": "VAR"}}
+    project = {"var": {"file": "Dockerfile"}}
     with pytest.raises(UnsupportedByBackend, match="BuildKit"):
         make(EngineBuilder(docker_api), scope, {"Dockerfile": "FROM busybox:1.36\n"}, build, secrets=project)
 
@@ -469,5 +508,5 @@ def test_the_finding_names_what_there_is_and_the_choice_can_be_overridden(
 
 
 def test_a_secret_spec_holds_no_value() -> None:
-    secret = BuildSecret(id="a", environment="TOKEN")
+    secret = BuildSecret(id="a", environment="TOKEN", value="hunter2")
     assert repr(secret) == "BuildSecret(id='a', file='', environment='TOKEN')"

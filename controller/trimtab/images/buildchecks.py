@@ -149,7 +149,9 @@ def image_contexts(reading: Reading) -> Mapping[str, str]:
     return contexts
 
 
-def secrets(reading: Reading, project: Mapping[str, Mapping[str, object]]) -> tuple[BuildSecret, ...]:
+def secrets(
+    reading: Reading, project: Mapping[str, Mapping[str, object]], variables: Mapping[str, str]
+) -> tuple[BuildSecret, ...]:
     """The build's secrets, by id; those that are not defined, or cannot be read, are reported."""
     listed = reading.build.get("secrets") or ()
     if not isinstance(listed, list | tuple):
@@ -174,12 +176,14 @@ def secrets(reading: Reading, project: Mapping[str, Mapping[str, object]]) -> tu
                 "write them into the instruction: RUN --mount=type=secret,id=...,mode=...",
                 Severity.WARNING,
             )
-        if secret := _secret(reading, identity, source, definition):
+        if secret := _secret(reading, identity, source, definition, variables):
             found.append(secret)
     return tuple(sorted(found, key=lambda secret: secret.id))
 
 
-def _secret(reading: Reading, identity: str, source: str, definition: Mapping[str, object]) -> BuildSecret | None:
+def _secret(
+    reading: Reading, identity: str, source: str, definition: Mapping[str, object], variables: Mapping[str, str]
+) -> BuildSecret | None:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", identity):
         reading.report(
             BuildCode.BAD_ATTRIBUTE,
@@ -188,7 +192,15 @@ def _secret(reading: Reading, identity: str, source: str, definition: Mapping[st
         )
         return None
     if variable := definition.get("environment"):
-        return BuildSecret(id=identity, environment=str(variable))
+        if (value := variables.get(str(variable))) is None:
+            reading.report(
+                BuildCode.UNSET_VARIABLE,
+                "secrets",
+                f"secret {source!r} takes its value from the variable {variable}, which is not set",
+                "set it in .env, an envFile, or the controller's configuration",
+            )
+            return None
+        return BuildSecret(id=identity, environment=str(variable), value=value)
     if not (file := definition.get("file")):
         reading.report(
             BuildCode.UNSUPPORTED, "secrets", f"secret {source!r} has neither file nor environment, which a build needs"

@@ -44,20 +44,22 @@ def build_plan(
     origin: Origin,
     platform: str = "",
     secrets: Mapping[str, Mapping[str, object]] | None = None,
+    variables: Mapping[str, str] | None = None,
     where: Callable[[str], Origin | None] | None = None,
     frontends: frozenset[str] = buildchecks.OFFICIAL_FRONTENDS,
 ) -> tuple[BuildSpec | None, tuple[Diagnostic, ...]]:
     """What to build, or None with the reasons.
 
     ``build`` is the long form that ``docker compose config`` prints, its context relative to the repository;
-    ``platform`` is the service's, ``secrets`` the project's, ``where`` gives the place of a build attribute.
+    ``platform`` is the service's, ``secrets`` the project's, ``variables`` what interpolation saw,
+    ``where`` gives the place of a build attribute.
     """
     reading = Reading(tree, build, origin, where)
     buildchecks.refuse(reading)
     args = reading.value("args", values.mapping)
     buildchecks.check_args(reading, args, frontends)
     located = _locate(reading, frontends)
-    spec_secrets = buildchecks.secrets(reading, secrets or {})
+    spec_secrets = buildchecks.secrets(reading, secrets or {}, variables or {})
     if located is None:
         return None, tuple(reading.problems)
     spec = BuildSpec(

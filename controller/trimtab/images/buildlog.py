@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from trimtab.errors import BackendUnavailable, BuildFailed, RateLimited, RegistryUnavailable, TrimtabError
 from trimtab.images.buildspec import BuildSpec
@@ -12,13 +13,26 @@ from trimtab.images.failures import RATE_LIMIT_AFTER_S, is_engine_gone, is_regis
 TAIL_LINES = 30
 # A line longer than this (a progress bar, a minified file) says nothing more.
 MAX_LINE_CHARS = 2000
+# What is shorter is too likely to be a part of something else.
+MIN_SECRET_CHARS = 4
+
+
+def masked(secrets: Iterable[str]) -> Callable[[str], str]:
+    """What takes these values, and each line of them, out of a line."""
+    parts = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
+    known = sorted((part for part in parts if len(part) >= MIN_SECRET_CHARS), key=lambda part: (-len(part), part))
+    if not known:
+        return lambda line: line
+    pattern = re.compile("|".join(re.escape(part) for part in known))
+    return lambda line: pattern.sub("***", line)
 
 
 class BuildLog:
-    """Takes pieces of output, calls ``log`` for each whole line, keeps the last 30."""
+    """Takes pieces of output, calls ``log`` for each whole line, keeps the last 30; ``mask`` sees each line first."""
 
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(self, log: Callable[[str], None], mask: Callable[[str], str] = lambda line: line) -> None:
         self._log = log
+        self._mask = mask
         self._partial = ""
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.instruction = ""
@@ -38,13 +52,15 @@ class BuildLog:
             self.flush()
         return tuple(lines)
 
-    def line(self, line: str) -> None:
-        """Take one whole line."""
+    def line(self, line: str) -> str:
+        """Take one whole line; it, without secrets."""
+        line = self._mask(line)
         # Of a bar that redraws itself, its last state.
         text = line.rstrip("\r").rpartition("\r")[2].rstrip()[:MAX_LINE_CHARS]
         if text:
             self._tail.append(text)
             self._log(text)
+        return line
 
     def flush(self) -> None:
         """Take what came without an end of line."""

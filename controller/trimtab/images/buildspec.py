@@ -23,11 +23,15 @@ _HEREDOC = re.compile(rb"^[ \t]*(?:RUN|COPY|ADD)\b[^\n]*<<-?[\"']?[A-Za-z_]", re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSecret:
-    """A secret that ``RUN --mount=type=secret`` reads: a file of the repository, or a variable; never its value."""
+    """A secret that ``RUN --mount=type=secret`` reads: a file of the repository, or a variable with its ``value``.
+
+    The value is no part of the key, and of no text.
+    """
 
     id: str
     file: str = ""
     environment: str = ""
+    value: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from trimtab.errors import BackendUnavailable, Conflict, DeadlineExceeded, InternalError, UserError
-from trimtab.images.buildlog import BuildLog
-from trimtab.images.buildspec import BuildSecret, BuildSpec
+from trimtab.errors import BackendUnavailable, Conflict, DeadlineExceeded, InternalError
+from trimtab.images.buildlog import BuildLog, masked
+from trimtab.images.buildspec import BuildSpec
 from trimtab.images.context import context_tar
 from trimtab.model.snapshot import Tree
 
@@ -54,29 +54,16 @@ def buildx_version(docker: str = "docker") -> str:
     return ""
 
 
-def _no_variable(secret: BuildSecret) -> bytes:
-    raise UserError(f"the build secret {secret.id} is the variable {secret.environment}, which is not set")
-
-
 class BuildxBuilder:
     """An ImageBuilder on the buildx command.
 
     ``docker_host`` is the engine's address ("" for the command's own default), ``builder`` a buildx builder's name.
-    ``variable`` gives the value of a secret that is an environment variable.
     """
 
-    def __init__(
-        self,
-        *,
-        docker: str = "docker",
-        docker_host: str = "",
-        builder: str = "",
-        variable: Callable[[BuildSecret], bytes] = _no_variable,
-    ) -> None:
+    def __init__(self, *, docker: str = "docker", docker_host: str = "", builder: str = "") -> None:
         self._docker = docker
         self._docker_host = docker_host
         self._builder = builder
-        self._variable = variable
 
     def build(
         self,
@@ -92,7 +79,7 @@ class BuildxBuilder:
         """Build, load into the engine, tag, and return the image id.
 
         Raises:
-            BuildFailed, UserError (a secret cannot be had), RegistryUnavailable, BackendUnavailable,
+            BuildFailed, RegistryUnavailable, BackendUnavailable,
             DeadlineExceeded, Conflict (cancelled).
         """
         if not isinstance(spec, BuildSpec):
@@ -101,16 +88,19 @@ class BuildxBuilder:
         with tempfile.TemporaryDirectory(prefix="trimtab-build-") as folder:
             names = list(dict.fromkeys([*tags, *spec.tags]))
             arguments = build_arguments(spec, names, labels, environment)
+            values = []
             for secret in spec.secrets:
                 path = Path(folder, f"secret-{secret.id}")
                 path.touch(mode=0o600)
-                path.write_bytes(tree.read(secret.file) if secret.file else self._variable(secret))
+                value = tree.read(secret.file) if secret.file else secret.value.encode("utf-8", "surrogateescape")
+                path.write_bytes(value)
+                values.append(value.decode("utf-8", "replace"))
                 arguments += ["--secret", f"id={secret.id},src={path}"]
             image_file = Path(folder, "image-id")
             command = [self._docker, "buildx", "build", *arguments, "--iidfile", str(image_file)]
             if self._builder:
                 command += ["--builder", self._builder]
-            run = _Run(spec, BuildLog(log), cancelled, timeout_s, partial(self._answers, environment))
+            run = _Run(spec, BuildLog(log, masked(values)), cancelled, timeout_s, partial(self._answers, environment))
             run.perform([*command, "-"], environment, context_tar(spec, tree, for_engine=False))
             return self._image_id(names, image_file, environment)
 
@@ -276,8 +266,7 @@ class _Run:
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None  # noqa: S101 - asked for in perform
         for raw in process.stderr:
-            line = raw.decode("utf-8", "replace").rstrip("\n")
-            self._output.line(line)
+            line = self._output.line(raw.decode("utf-8", "replace").rstrip("\n"))
             if vertex := _VERTEX.match(line):
                 self._vertices[vertex[1]] = vertex[2]
             elif (error := _ERROR.match(line)) and (name := self._vertices.get(error[1])):

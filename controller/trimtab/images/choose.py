@@ -11,7 +11,7 @@ from docker import APIClient
 
 from trimtab.errors import ConfigError, InternalError, UnsupportedByBackend
 from trimtab.images.builder import EngineBuilder
-from trimtab.images.buildspec import BuildSecret, BuildSpec
+from trimtab.images.buildspec import BuildSpec
 from trimtab.images.buildx import BuildxBuilder, buildx_version
 from trimtab.model.snapshot import Tree
 from trimtab.ports import ImageBuilder
@@ -116,7 +116,6 @@ def choose_builder(
     choice: BuilderChoice = BuilderChoice.AUTO,
     docker_host: str = "",
     docker: str = "docker",
-    variable: Callable[[BuildSecret], bytes] | None = None,
     finding: BuilderFinding | None = None,
 ) -> ChosenBuilder:
     """The builder to use.
@@ -134,9 +133,6 @@ def choose_builder(
             "the builder is set to buildx, but `docker buildx` is not installed on the controller's machine",
             hint="install the plugin, or set the builder to auto",
         )
-    if variable is None:
-        buildx = BuildxBuilder(docker=docker, docker_host=docker_host)
-    else:
-        buildx = BuildxBuilder(docker=docker, docker_host=docker_host, variable=variable)
+    buildx = BuildxBuilder(docker=docker, docker_host=docker_host)
     fallback = engine if choice is BuilderChoice.AUTO else None
     return ChosenBuilder(buildx=buildx, engine=fallback, engine_version=found.engine_version)

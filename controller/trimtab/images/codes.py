@@ -31,4 +31,5 @@ class BuildCode(StrEnum):
     UNSUPPORTED = "TT4111", "an attribute of a build that is not supported"
     SECRET_IN_ARGS = "TT4112", "a build argument that looks like a secret"
     PLATFORM = "TT4113", "a service's platform that its build does not list"
+    UNSET_VARIABLE = "TT4115", "a build secret whose variable is not set"
     LFS_POINTER = "TT4114", "a Dockerfile that is a Git LFS pointer"

@@ -51,7 +51,13 @@ class TreeImageResolver:
             return app.compose.origin("services", service, "build", attribute)
 
         spec, problems = build_plan(
-            tree, build, origin=origin, platform=platform, secrets=app.compose.secrets, where=where
+            tree,
+            build,
+            origin=origin,
+            platform=platform,
+            secrets=app.compose.secrets,
+            variables=app.compose.environment,
+            where=where,
         )
         if spec is None:
             return None, problems

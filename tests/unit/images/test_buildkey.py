@@ -105,9 +105,11 @@ def test_a_secret_counts_by_its_id_alone() -> None:
     files = {**FILES, "token.txt": "hunter2"}
     first = spec_of(files, build, secrets={"token": {"file": "./token.txt"}})
     other = spec_of({**files, "token.txt": "changed"}, build, secrets={"token": {"file": "./token.txt"}})
-    variable = spec_of(files, build, secrets={"token": {"environment": "TOKEN"}})
+    variables = {"TOKEN": "hunter2"}
+    variable = spec_of(files, build, secrets={"token": {"environment": "TOKEN"}}, variables=variables)
     assert first.key == other.key == variable.key != spec_of().key
-    assert "hunter2" not in repr(first)
+    assert "hunter2" not in repr(first) + repr(variable)
+    assert variable.secrets[0].value == "hunter2"
 
 
 def test_spellings_of_the_same_build_have_the_same_key() -> None:
@@ -206,6 +208,12 @@ def test_links_inside_the_repository_are_resolved() -> None:
 )
 def test_refused(files: Mapping[str, Content], build: Mapping[str, object], code: str) -> None:
     assert codes({**FILES, **files}, build) == [code]
+
+
+def test_a_secret_whose_variable_is_not_set_is_refused_before_anything_is_built() -> None:
+    build, secrets = {"context": "./web", "secrets": ["token"]}, {"token": {"environment": "TOKEN"}}
+    assert codes(FILES, build, secrets=secrets, variables={"OTHER": "x"}) == ["TT4115"]
+    assert codes(FILES, build, secrets=secrets, variables={"TOKEN": ""}) == []
 
 
 def test_a_submodule_that_is_left_out_does_no_harm() -> None:
