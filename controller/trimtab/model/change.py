@@ -38,6 +38,7 @@ class Reason(StrEnum):
     DEPENDENCY_REPLACED = "dependency-replaced"
     NETWORK_REPLACED = "network-replaced"
     UNFINISHED = "unfinished"
+    RENAMED = "renamed"
     DUPLICATE = "duplicate"
     NOT_IN_GIT = "not-in-git"
     SCALED_DOWN = "scaled-down"

@@ -54,7 +54,8 @@ class Live:
 
     ``fields`` has the shape of ``Resource.spec``, normalised; ``inherited`` holds, in the same shape, what
     the image alone would give (so that it is not drift). ``digest`` and ``revision`` are the labels'.
-    ``endpoints`` of a network: names of attached containers that are not ours.
+    ``endpoints`` of a network: names of attached containers that are not ours. ``adopted``: it was taken over as it
+    was, under this name, which need not be the one that we would give it; "" for what we made.
     """
 
     key: ResourceKey
@@ -69,6 +70,7 @@ class Live:
     image_id: str = ""
     created_at: datetime | None = None
     endpoints: tuple[str, ...] = ()
+    adopted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,7 +222,7 @@ def _existing(  # noqa: PLR0917 - the stage's inputs, passed through
         )
     if live.name != want.name and want.key.kind is Kind.CONTAINER:
         name = FieldChange(path="/Name", attribute="name", before=live.name, after=want.name, in_place=True)
-        return replace(base, reason=Reason.UNFINISHED, fields=(name,))
+        return replace(base, reason=Reason.RENAMED if live.adopted else Reason.UNFINISHED, fields=(name,))
     if chosen.extras and want.key.kind in NAMED:
         busy = [extra for extra in chosen.extras if extra.endpoints or want.key.kind is Kind.VOLUME]
         if busy:

@@ -59,7 +59,7 @@ def _names_taken(changes: tuple[Change, ...]) -> list[Diagnostic]:
             code="TT3010",
             message=f"{change.key.kind} {change.name} cannot be created: {change.detail}",
             origin=change.origin or Origin(str(change.key)),
-            hint=f"rename or remove the other {change.key.kind}, or {_instead(change)}",
+            hint=f"rename, remove or 'trimtab adopt' the other {change.key.kind}, or {_instead(change)}",
         )
         for change in changes
         if change.reason is Reason.NAME_TAKEN

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trimtab.backends.engine.adoptions import RECORD, Adopted, Adoptions, Place
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.events import RawEvent
 from trimtab.backends.engine.labels import INSTALLATION, KIND
@@ -27,7 +28,7 @@ Identify = Callable[[Mapping[str, str], str], ResourceKey | None]
 Inspect = Mapping[str, Any]
 
 # Our own bookkeeping on the engine: neither an application's object nor anybody else's.
-HOUSEKEEPING = frozenset({"filler", "filling", "lock", "challenge", "installation"})
+HOUSEKEEPING = frozenset({"filler", "filling", "lock", "challenge", "installation", RECORD})
 _KINDS = {"container": Kind.CONTAINER, "network": Kind.NETWORK, "volume": Kind.VOLUME}
 _PATHS = {Kind.CONTAINER: "/containers/{}/json", Kind.NETWORK: "/networks/{}", Kind.VOLUME: "/volumes/{}"}
 # Signals that end a program that does not say otherwise: INT, QUIT, KILL, TERM.
@@ -36,7 +37,10 @@ _ENDING = frozenset({"2", "3", "9", "15"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One object on the engine. ``key`` None: not ours; then ``inspect`` is only a summary."""
+    """One object on the engine. ``key`` None: not ours; then ``inspect`` is only a summary.
+
+    ``adopted``: it is ours by a record, and not by its labels.
+    """
 
     kind: Kind
     handle: str
@@ -45,14 +49,16 @@ class Item:
     inspect: Inspect
     housekeeping: str = ""
     networks: tuple[str, ...] = ()
+    adopted: Adopted | None = None
 
 
 class EngineCache:
     """Every object of the engine. ``identify`` tells whose an object is from its labels and name."""
 
-    def __init__(self, client: EngineClient, identify: Identify, installation: str) -> None:
+    def __init__(self, client: EngineClient, identify: Identify, installation: str, adoptions: Adoptions) -> None:
         self._client = client
         self._identify = identify
+        self._adoptions = adoptions
         self._installation = installation
         self._reading = threading.Lock()
         self._lock = threading.RLock()
@@ -140,6 +146,7 @@ class EngineCache:
         networks = self._client.call("GET", "/networks", what="list networks")
         volumes = self._client.call("GET", "/volumes", what="list volumes").get("Volumes") or []
         found: dict[tuple[Kind, str], Item] = {}
+        self._adoptions.reset(volumes)
         for summary in containers:
             # A container that is linked to has the other's path as a further name.
             name = next((n[1:] for n in summary["Names"] if n.count("/") == 1), summary["Names"][0].lstrip("/"))
@@ -175,11 +182,18 @@ class EngineCache:
             with self._lock:
                 if self._items.pop((kind, handle), None) is not None:
                     self.version += 1
+            self._follow(self._adoptions.forget(handle) if kind is Kind.VOLUME else ())
             return
         item = self._item(kind, handle, str(inspect["Name"]).lstrip("/"), labels_of(kind, inspect), inspect)
         with self._lock:
             self._items[kind, handle] = item
             self.version += 1
+        self._follow(self._adoptions.learn(handle, labels_of(kind, inspect)) if kind is Kind.VOLUME else ())
+
+    def _follow(self, places: tuple[Place, ...]) -> None:
+        """Read again what a record speaks of, now that it says something else."""
+        for kind, handle in places:
+            self._read(kind, handle)
 
     def _inspect(self, kind: Kind, handle: str) -> Inspect:
         inspect: Inspect = _kept_once(
@@ -191,15 +205,31 @@ class EngineCache:
         role = labels.get(KIND, "")
         housekeeping = role if role in HOUSEKEEPING and labels.get(INSTALLATION) == self._installation else ""
         attached = ((inspect.get("NetworkSettings") or {}).get("Networks") or {}) if kind is Kind.CONTAINER else {}
+        key = None if housekeeping else self._identify(labels, name)
+        adopted = None if housekeeping or key is not None else self._adoptions.of(kind, handle, inspect)
         return Item(
             kind=kind,
             handle=handle,
             name=name,
-            key=None if housekeeping else self._identify(labels, name),
+            key=adopted.key if adopted is not None else key,
+            adopted=adopted,
             inspect=inspect,
             housekeeping=housekeeping,
             networks=tuple(sorted(attached)),
         )
+
+    def suppose(self, objects: tuple[Adopted, ...]) -> None:
+        """Look as if these had been adopted."""
+        with self._reading:
+            self._adoptions.suppose(objects)
+            with self._lock:
+                self._whole = False
+                self.version += 1
+
+    def spent_records(self, gone: Place) -> tuple[str, ...]:
+        """Volumes of adoption records that nothing is left of once ``gone`` is."""
+        with self._lock:
+            return self._adoptions.spent(gone, tuple(self._items))
 
     # --- being told --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trimtab.backends.engine.adoptions import without_aliases
 from trimtab.backends.engine.fields import WHOLE, field_of
 from trimtab.backends.engine.render.sensitive import is_sensitive
 from trimtab.model.change import FieldChange
@@ -84,6 +85,8 @@ def expected_container(want: Mapping[str, object], live: Live) -> dict[str, obje
 
 def _container(want: Resource, live: Live, own_networks: frozenset[str]) -> tuple[FieldChange, ...]:
     expected, found = expected_container(want.spec, live), _comparable(want.spec, live, own_networks)
+    if live.adopted:
+        expected, found = (without_aliases(f, {want.name, live.name, live.adopted}) for f in (expected, found))
     same_origin = want.digest == live.digest
     changes = []
     for path, wanted, has in _not_given(differences(expected, found, WHOLE), live):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from trimtab.backends.engine.adoption_records import drop_spent
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of, known_id
 from trimtab.backends.engine.compare import DEFAULTS
 from trimtab.backends.engine.convert import CreateRequest, Resolved, container_request, host_body, references
@@ -159,6 +160,7 @@ def remove(bench: Bench, step: RemoveContainer, context: StepContext) -> Outputs
     container_id = known_id(step.container, context)
     if container_id is not None:
         _delete(bench, container_id, step.name, force=step.force, context=context)
+        drop_spent(bench, Kind.CONTAINER, container_id)
     return NOTHING
 
 

@@ -49,7 +49,7 @@ class EngineDialect:
             return compare(want, live)
         own = frozenset(one.name for key, ones in observed.live.items() if key.kind is Kind.NETWORK for one in ones)
         fields = compare(want, live, own)
-        if live.name not in {want.name, staging_name(want.name, live.digest)}:
+        if not live.adopted and live.name not in {want.name, staging_name(want.name, live.digest)}:
             # Its labels carry the name that it was made for: under another one it would not be known as ours.
             named = FieldChange(path="/Name", attribute="container_name", before=live.name, after=want.name)
             fields = (*fields, named)

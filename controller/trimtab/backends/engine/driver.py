@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from trimtab.backends.engine import containers, content, hooks, labels, networks, steps, volumes, waits
+from trimtab.backends.engine.adoptions import Adopted, Adoptions
 from trimtab.backends.engine.bench import Bench
 from trimtab.backends.engine.cache import EngineCache
 from trimtab.backends.engine.client import EngineClient
@@ -54,7 +55,7 @@ class EngineDriver:
         def identify(found: Mapping[str, str], name: str) -> ResourceKey | None:
             return labels.identify(found, name, seal_key=seal_key, installation=installation)
 
-        self._cache = EngineCache(client, identify, installation)
+        self._cache = EngineCache(client, identify, installation, Adoptions(installation, seal_key))
         self._observer = Observer(self._cache, target=target, facts=self.facts, secret_key=seal_key, now=now)
         self._bench = Bench(
             client=client, cache=self._cache, installation=installation, identify=identify, listen=self._listen
@@ -89,6 +90,10 @@ class EngineDriver:
     def observe(self, app: AppKey | None = None, *, images: Sequence[str] = (), fresh: bool = False) -> ObservedState:
         """Everything of one application (or of all)."""
         return self._observer.observe(app, images, fresh=fresh)
+
+    def suppose(self, objects: Sequence[Adopted]) -> None:
+        """Observe as if these had been adopted, in this process only: how a plan would look then."""
+        self._cache.suppose(tuple(objects))
 
     def watch(self, on_event: Listener) -> Callable[[], None]:
         """Call back for every event that concerns us, and when the engine goes away and comes back."""

@@ -33,7 +33,8 @@ def staging_name(name: str, digest: str) -> str:
     return f"{name}-{digest[:8]}"
 
 
-def _seal(labels: Mapping[str, str], seal_key: bytes) -> str:
+def seal(labels: Mapping[str, str], seal_key: bytes) -> str:
+    """A keyed digest of every label of ours but the revision; only who has the key can make it."""
     identity = {key: value for key, value in labels.items() if key.startswith(PREFIX) and key not in {SEAL, REVISION}}
     return fingerprint(seal_key, canonical_json(identity))
 
@@ -52,7 +53,7 @@ def labels_for(
         OBJECT: name,
         DIGEST: digest,
     }
-    labels[SEAL] = _seal(labels, seal_key)
+    labels[SEAL] = seal(labels, seal_key)
     labels[REVISION] = revision
     project = key.app.project
     match key.kind:
@@ -81,12 +82,12 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
     """Whose object it is: its key if labels, seal and name agree that it is ours, else None."""
     if labels.get(INSTALLATION) != installation:
         return None
-    seal = labels.get(SEAL, "")
+    said = labels.get(SEAL, "")
     # The image's own trimtab.dev labels (provenance) are inherited; they are not part of the identity.
     ours = {
         key: labels[key] for key in (INSTALLATION, APP, NAMESPACE, KIND, NAME, REPLICA, OBJECT, DIGEST) if key in labels
     }
-    if not seal or seal != _seal(ours, seal_key):
+    if not said or said != seal(ours, seal_key):
         return None
     final = ours.get(OBJECT, "")
     if name not in {final, staging_name(final, ours.get(DIGEST, ""))}:

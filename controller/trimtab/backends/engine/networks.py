@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trimtab.backends.engine.adoption_records import drop_spent
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of, known_id
 from trimtab.backends.engine.convert import endpoint_body, network_body
 from trimtab.backends.engine.errors import Missing, Refused, Taken
@@ -56,6 +57,7 @@ def remove(bench: Bench, step: RemoveNetwork) -> Outputs:
     """Remove it."""
     try:
         bench.client.call("DELETE", f"/networks/{step.handle}", what="remove network", key=step.name)
+        drop_spent(bench, Kind.NETWORK, step.handle)
     except Missing:
         return NOTHING
     except (Refused, Taken) as error:

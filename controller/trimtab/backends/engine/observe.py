@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from trimtab.backends.engine.adoptions import as_adopted
 from trimtab.backends.engine.cache import EngineCache, Item
 from trimtab.backends.engine.live import live_container, live_network, live_volume, weigh
 from trimtab.backends.engine.normalise import Names
@@ -125,6 +126,9 @@ class Observer:
                 live = replace(live_network(key, item.inspect), endpoints=endpoints)
             case _:
                 live = live_volume(key, item.inspect, complete=detail != "filling")
+        if item.adopted is not None:
+            # Whatever its labels say: they are not ours.
+            live = as_adopted(live, item.adopted)
         read = _Read(item, names, detail, live, weigh(live, self._secret_key))
         self._read[item.kind, item.handle] = read
         return read

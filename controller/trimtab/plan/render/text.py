@@ -27,6 +27,7 @@ _WORDS = {
     Reason.NEW: "",
     Reason.MISSING: "it is gone from the engine",
     Reason.UNFINISHED: "finishes an interrupted sync",
+    Reason.RENAMED: "was adopted under another name",
     Reason.DRIFT: "differs from Git",
     Reason.SPEC_CHANGED: "",
     Reason.IMAGE_CHANGED: "",
