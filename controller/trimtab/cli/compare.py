@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.cli.common import Output, document, fail, say, tell
-from trimtab.cli.session import open_target, plan_header
-from trimtab.errors import ManifestError, UserError
+from trimtab.cli.session import open_target, plan_header, repository_of
+from trimtab.errors import ManifestError
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.manifest.load import LoadResult, load
 from trimtab.model.desired import DesiredState
@@ -38,7 +38,7 @@ def compare_revisions(
     output: Output,
 ) -> bool:
     """Print what differs between two revisions; whether anything does."""
-    url, inside = _repository(path, repo, subpath)
+    url, inside = (repo, subpath) if repo is not None else repository_of(path, subpath)
     repository = open_target(config, None, url, subpath=inside, environment=environment)
     try:
         before = _states(repository, repository.source.snapshot(base), only)
@@ -65,17 +65,6 @@ def compare_revisions(
             else f"no application differs between {base[:12]} and {snapshot.revision[:7]}"
         )
     return any(plan.changes for plan, _ in plans)
-
-
-def _repository(path: Path | None, repo: str | None, subpath: str) -> tuple[str, str]:
-    if repo is not None:
-        return repo, subpath
-    from trimtab.sources.workdir import WorkingDirectory
-
-    directory = WorkingDirectory(path or Path())
-    if not (directory.root / ".git").exists():
-        raise UserError(f"{path or Path()} is not in a Git repository", hint="give --repo")
-    return directory.url, "/".join(part for part in (directory.path, subpath.strip("/")) if part)
 
 
 def _states(repository: Repository, snapshot: Snapshot, only: str | None) -> dict[AppKey, DesiredState]:

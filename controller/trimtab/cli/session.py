@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,7 +132,7 @@ def open_session(
             engine.driver.watch(lambda _event: None)
         planner = wiring.open_planner(engine, store, config)
         repository = open_target(
-            config, path, repo, branch=revision or branch, subpath=subpath, environment=environment
+            config, path, repo, branch=branch, subpath=subpath, environment=environment, revision=revision
         )
         catalog = wiring.open_catalog([repository], store, config, planner)
         catalog.refresh(repository)
@@ -160,12 +160,16 @@ def open_target(
     branch: str = "",
     subpath: str = "",
     environment: dict[str, str] | None = None,
+    revision: str = "",
 ) -> Repository:
-    """The directory or repository that a command is about."""
+    """The directory or repository that a command is about; at ``revision``, the commit of a directory's repository."""
+    if revision and repo is None:
+        repo, subpath = repository_of(path, subpath)
     if repo is not None:
-        return wiring.open_repository(
-            RepositoryConfig(url=repo, branch=branch, path=subpath, environment=environment or {}), config
-        )
+        settings = RepositoryConfig(url=repo, branch=branch, path=subpath, environment=environment or {})
+        if revision:
+            settings = replace(settings, branch=_followable(settings, config, revision))
+        return wiring.open_repository(settings, config)
     from trimtab.sources.workdir import WorkingDirectory
 
     if branch:
@@ -177,6 +181,29 @@ def open_target(
         url=directory.url, path=inside, name=wiring.default_name(name), environment=environment or {}
     )
     return wiring.open_repository(settings, config, directory)
+
+
+def repository_of(path: Path | None, subpath: str) -> tuple[str, str]:
+    """The repository that a directory lies in, and where in it. Raises UserError."""
+    from trimtab.sources.workdir import WorkingDirectory
+
+    directory = WorkingDirectory(path or Path())
+    if not (directory.root / ".git").exists():
+        raise UserError(f"{path or Path()} is not in a Git repository", hint="give --repo")
+    return directory.url, "/".join(part for part in (directory.path, subpath.strip("/")) if part)
+
+
+def _followable(settings: RepositoryConfig, config: Config, revision: str) -> str:
+    """A revision as something a source can be opened at: one with steps back becomes the commit's id."""
+    from trimtab.sources.refs import parse_expression
+
+    if not parse_expression(revision).steps:
+        return revision
+    source = wiring.open_source(settings, config)
+    try:
+        return source.snapshot(revision).revision
+    finally:
+        source.close()
 
 
 def _problems(catalog: Catalog, repository: Repository) -> tuple[Diagnostic, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HEAD = "HEAD"
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
+REMOTES = "refs/remotes/"
 # Git's own ids: SHA-1 and SHA-256 in hexadecimal.
 _FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # Seven digits are what Git itself prints; fewer would be a name more often than an id.
@@ -23,6 +24,9 @@ _SHORT_ID = re.compile(r"[0-9a-f]{7,63}")
 _LONGEST = 255
 # Source: git-check-ref-format(1), narrowed: no quotes, '$', ';', '&', '|', '<', '>', '!', '(' or ')'.
 _NAME = re.compile(r"[0-9A-Za-z_.+@#%=,][0-9A-Za-z_.+@#%=,/-]*|[^\W_][\w.+@#%=,/-]*")
+# Source: gitrevisions(7); with nothing before them, '~' and '^' begin a semver range.
+_STEPPED = re.compile(r"(?P<name>[^~^]+)(?P<steps>(?:~[0-9]{0,6}|\^[0-9]{0,3}|\^\{(?:commit)?\})+)")
+_LONGEST_STEPS = 60
 _RANGE = re.compile(r"(?=.*[0-9*])[0-9A-Za-z.*+~^<>=|, -]+")
 
 
@@ -30,7 +34,8 @@ _RANGE = re.compile(r"(?=.*[0-9*])[0-9A-Za-z.*+~^<>=|, -]+")
 class Target:
     """A parsed target revision; what it is can depend on which names exist, so several may be set.
 
-    Looked up in this order: full commit id, full ref name, branch, tag, semver range over tags, short commit id.
+    Looked up in this order: full commit id, full ref name, branch, tag, a remote's branch as a local repository saw it
+    last, semver range over tags, short commit id.
     """
 
     text: str
@@ -54,7 +59,7 @@ class Found:
     @property
     def is_branch(self) -> bool:
         """Whether the ref should only ever move forward."""
-        return self.ref == HEAD or self.ref.startswith(HEADS)
+        return self.ref == HEAD or self.ref.startswith((HEADS, REMOTES))
 
 
 def is_full_id(text: str) -> bool:
@@ -98,7 +103,30 @@ def parse_target(text: str) -> Target:
     if text.startswith("refs/"):
         return Target(text, ref_names=(text,))
     commit = text.lower() if _SHORT_ID.fullmatch(text.lower()) else ""
-    return Target(text, ref_names=(HEADS + text, TAGS + text), semver=semver, commit=commit)
+    return Target(text, ref_names=(HEADS + text, TAGS + text, REMOTES + text), semver=semver, commit=commit)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A commit as seen from a target: ``steps`` are Git's own ("~2", "^", "^2~1"), to be asked after a full id."""
+
+    target: Target
+    steps: str = ""
+
+
+def parse_expression(text: str) -> Expression:
+    """Read what names one commit to look at: a target revision, or one with steps back (HEAD~1, main^2, v1.4^{}).
+
+    What Git takes from a work tree's own memory (main@{1}, @{upstream}) or searches for (:/text) is not read.
+
+    Raises:
+        InvalidRef: it is neither.
+    """
+    found = _STEPPED.fullmatch(text)
+    name, steps = (found["name"], found["steps"]) if found is not None else (text, "")
+    if len(steps) > _LONGEST_STEPS:
+        raise InvalidRef(f"'{text[:80]}' takes too many steps back", hint="give the commit's id")
+    return Expression(parse_target(HEAD if name == "@" else name), steps)
 
 
 def resolve(target: Target, lookup: Callable[[str], str | None], tags: Callable[[], Mapping[str, str]]) -> Found | None:

@@ -23,7 +23,7 @@ from trimtab.sources.limits import GitLimits
 from trimtab.sources.local import LocalRepository
 from trimtab.sources.mirror import Mirror
 from trimtab.sources.objects import ObjectMissing, ObjectStore
-from trimtab.sources.refs import HEAD, HEADS, TAGS, Found, Target, parse_target
+from trimtab.sources.refs import HEAD, HEADS, REMOTES, TAGS, Expression, Found, Target, parse_expression, parse_target
 from trimtab.sources.revert import Author, Undo, Workshop, push, revert_message
 from trimtab.sources.scratch import scratch
 from trimtab.sources.tree import GitTree
@@ -102,7 +102,8 @@ class GitSource:
     def snapshot(self, revision: str | None = None) -> Snapshot:
         """One commit, fetched when it is not here; None is the current target.
 
-        Another revision than the target's current one (a full or short id, a branch, a tag) is read as it is.
+        Another revision than the target's current one (a full or short id, a branch, a tag, each perhaps with steps
+        back such as ``~1``) is read as it is.
 
         Raises:
             HistoryRewritten: the branch was force-pushed since it was last followed.
@@ -216,7 +217,23 @@ class GitSource:
             return found, True
         if self._polled is not None and revision == self._polled.oid:
             return self._polled, True
-        return self._find(parse_target(revision)), False
+        expression = parse_expression(revision)
+        found = self._find(expression.target)
+        if expression.steps:
+            found = Found("", self._step_back(found, expression))
+        return found, False
+
+    def _step_back(self, found: Found, expression: Expression) -> str:
+        oid = self._repository.obtain(found.oid)
+        # Git is asked after a full id and steps that were read: nothing of the text can be anything else.
+        info = self.store.info(f"{oid}{expression.steps}^{{commit}}")
+        if info is None:
+            raise RefMissing(
+                f"there is no commit {expression.target.text}{expression.steps} in {self.url}",
+                hint=f"'{expression.target.text}' is {oid[:_SHORT]}; its history does not go back that far, "
+                "or that commit has fewer parents",
+            )
+        return info.oid
 
     def _follow(self, found: Found, oid: str) -> None:
         old = self._followed.revision
@@ -308,4 +325,4 @@ class GitSource:
 
 
 def _short_name(ref: str) -> str:
-    return ref.removeprefix(HEADS).removeprefix(TAGS)
+    return ref.removeprefix(HEADS).removeprefix(TAGS).removeprefix(REMOTES)

@@ -229,6 +229,24 @@ def test_branch_tag_range_and_commit(repo: GitRepo, tmp_path: Path) -> None:
             at(target)
 
 
+def test_steps_back_lead_where_git_says(repo: GitRepo) -> None:
+    first = repo.deploy({"x": "1"})
+    repo.deploy({"x": "2"})
+    repo.git("tag", "-a", "-m", "x", "v1")
+    repo.git("checkout", "-q", "-b", "side", first)
+    repo.commit({"y": "1"})
+    repo.git("checkout", "-q", "main")
+    repo.git("merge", "-q", "--no-edit", "side")
+    repo.git("push", "-q", "origin", "main", "side", "v1")
+    source = GitSource(str(repo.path))
+    texts = ["HEAD~1", "main^2", "@^2~1", "v1~1", "v1^{}", "side", f"{first[:8]}", f"{repo.head()}~2", "main~0", "v1"]
+    for text in (*texts, "origin/main", "origin/side~1"):
+        assert source.snapshot(text).revision == repo.git("rev-parse", f"{text}^{{commit}}").strip(), text
+    for text in ("main~50", "side^2", "nowhere~1"):
+        with pytest.raises(RefMissing):
+            source.snapshot(text)
+
+
 def test_an_empty_repository_says_so_and_its_first_commit_is_found(tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path)
     source = GitSource(str(repo.remote), data_dir=tmp_path / "data")

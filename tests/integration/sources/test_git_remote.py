@@ -93,6 +93,12 @@ def test_every_kind_of_target_over_the_wire(repo: GitRepo, site: HttpGit, tmp_pa
         "refs/pull/7/head": ("refs/pull/7/head", hidden),
         hidden: (hidden[:7], hidden),
     }
+    reading = GitSource(f"{site.url}/repo.git", data_dir=tmp_path / "data-steps")
+    assert reading.snapshot("main~1").revision == ids["v1.2.0"]
+    assert reading.snapshot("v2.0.0^^").revision == ids["v1.0.0"]
+    with pytest.raises(RefMissing, match="does not go back that far"):
+        reading.snapshot("main~9")
+    reading.close()
     for target, (ref, revision) in expected.items():
         source = GitSource(
             f"{site.url}/repo.git", target=target, data_dir=tmp_path / f"data-{target.replace('/', '-')}"

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.support.gitrepo import GitRepo
 from trimtab.cli import checkup, checkup_engine, images
 from trimtab.cli.checkup import State
 from trimtab.cli.main import COMMANDS, SUMMARIES
@@ -52,6 +53,22 @@ def test_help_imports_none_of_the_heavy_parts() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert not heavy & set(done.stdout.split())
+
+
+def test_what_a_commit_would_change_is_told_from_the_commit_before_it(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path, {"deploy/compose.yaml": "services: {web: {image: 'busybox:1.36'}}\n"})
+    repo.deploy({"deploy/compose.yaml": "services: {web: {image: 'busybox:1.37'}}\n"})
+    (repo.path / "deploy/compose.yaml").write_text("services: {}\n", encoding="utf-8")
+    for where in ([str(repo.path)], ["--repo", str(repo.remote)]):
+        done = run("plan", *where, "--base", "HEAD~1", data_dir=tmp_path)
+        assert done.exit_code == 0, done.output
+        assert "busybox:1.36 -> busybox:1.37" in done.output
+        assert "1 to replace" in done.output
+    done = run("plan", str(repo.path), "--base", "main", "--rev", "main^", data_dir=tmp_path)
+    assert "busybox:1.37 -> busybox:1.36" in done.output
+    refused = run("plan", str(repo.path), "--base=--output=x", data_dir=tmp_path)
+    assert refused.exit_code == 1
+    assert "is not a target revision" in refused.output
 
 
 @pytest.mark.parametrize("verb", ["logs", "delete"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.sources.errors import InvalidRef
-from trimtab.sources.refs import Found, is_ref_name, parse_target, resolve
+from trimtab.sources.refs import Found, is_ref_name, parse_expression, parse_target, resolve
 
 OID = {n: f"{n:040x}" for n in range(10)}
 
@@ -51,6 +51,46 @@ def test_a_target_that_is_no_name_range_or_id_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "steps"),
+    [
+        ("HEAD~1", "HEAD", "~1"),
+        ("@~2^2", "HEAD", "~2^2"),
+        ("feature/x^", "feature/x", "^"),
+        ("v1.4^{}", "v1.4", "^{}"),
+        ("abcdef1~", "abcdef1", "~"),
+        ("^1.2", "^1.2", ""),
+        ("~1.2", "~1.2", ""),
+        ("main", "main", ""),
+    ],
+)
+def test_an_expression_is_a_target_and_steps_back_from_it(text: str, name: str, steps: str) -> None:
+    expression = parse_expression(text)
+    assert (expression.target, expression.steps) == (parse_target(name), steps)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-main~1",
+        "--upload-pack=id^",
+        "main~1:x",
+        "main^{tree}",
+        "main^{/fix}",
+        "main@{1}",
+        "a..b~1",
+        ":/fix",
+        "main~1\n",
+        "^",
+        "main~1234567",
+        "main" + "~1" * 40,
+    ],
+)
+def test_an_expression_that_could_be_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRef):
+        parse_expression(text)
+
+
+@pytest.mark.parametrize(
     "text", ["main", "feature/x-1", "v1.2.3", "über", "a@b", "1.x", "release_2", "refs/pull/7/head"]
 )
 def test_ordinary_names_are_names(text: str) -> None:
@@ -76,6 +116,7 @@ def test_whatever_is_accepted_as_a_name_is_harmless_on_a_command_line(text: str)
         ("1.x", {"refs/heads/1.x": 3, "refs/tags/1.5.0": 4}, ("refs/heads/1.x", 3)),
         ("abcdef1", {"refs/heads/abcdef1": 5}, ("refs/heads/abcdef1", 5)),
         ("gone", {"refs/heads/main": 1}, None),
+        ("origin/main", {"refs/remotes/origin/main": 6, "refs/heads/main": 1}, ("refs/remotes/origin/main", 6)),
     ],
 )
 def test_names_are_looked_up_branch_first(text: str, refs: dict[str, int], found: tuple[str, int] | None) -> None:
