@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lifecycle import state_change
-from trimtab.backends.engine.lower import Lowering, kept_volumes
+from trimtab.backends.engine.lower.reading import kept_volumes
+from trimtab.backends.engine.lower.site import Site
+from trimtab.backends.engine.lower.whole import lower
 from trimtab.backends.engine.render import RenderInputs, render
 from trimtab.backends.engine.steps import EngineStep
 from trimtab.model.application import Application
@@ -123,7 +125,7 @@ class EngineDialect:
         self, changes: Sequence[Change], desired: DesiredState, observed: ObservedState
     ) -> tuple[Node[EngineStep], ...]:
         """The steps that carry the changes out."""
-        return Lowering(self.installation, self.seal_key, self.claims, desired, observed).lower(changes)
+        return lower(Site(self.installation, self.seal_key, self.claims, desired, observed), changes)
 
 
 def _rank(live: Live) -> tuple[bool, bool, float, str]:

@@ -1,0 +1,110 @@
+"""Where a plan is being lowered: its drafts so far, and what is known of each object's nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from trimtab.backends.engine import steps
+from trimtab.backends.engine.drafts import Drafts
+from trimtab.backends.engine.labels import labels_for
+from trimtab.model.change import Change
+from trimtab.model.desired import Condition, DesiredState, Need, Resource
+from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.observed import ObservedState
+from trimtab.model.plan import RunWhen
+
+# Deadlines of single steps, in seconds: what a healthy engine never needs. A build or pull has its own.
+CALL_S = 60.0
+START_S = 120.0
+IMAGE_S = 600.0
+# On top of a container's own grace period: the engine's time to kill and clean up.
+STOP_MARGIN_S = 30.0
+
+Claims = Callable[[Mapping[str, object]], frozenset[str]]
+
+
+@dataclass(slots=True)
+class Places:
+    """Which nodes bring a container to a condition, and which are the last that work on it."""
+
+    ref: steps.ContainerRef
+    name: str
+    started: set[int] = field(default_factory=set)
+    last: set[int] = field(default_factory=set)
+    awaited: dict[Condition, int] = field(default_factory=dict)
+
+
+class Site:
+    """One plan's drafts and what they do to whom.
+
+    ``made``: the node that makes a network, volume, content or image. ``places``: a container's nodes.
+    ``proofs``: the node after which a replacement has proved itself. ``removed``: nodes that remove containers.
+    """
+
+    def __init__(
+        self, installation: str, seal_key: bytes, claims: Claims, desired: DesiredState, observed: ObservedState
+    ) -> None:
+        self.installation = installation
+        self.seal_key = seal_key
+        self.claims = claims
+        self.desired = desired
+        self.observed = observed
+        self.drafts = Drafts()
+        self.made: dict[ResourceKey, int] = {}
+        self.places: dict[ResourceKey, Places] = {}
+        self.proofs: dict[ResourceKey, int] = {}
+        self.removed: list[int] = []
+        self.wanted_claims = frozenset(
+            claim for resource in desired.of_kind(Kind.CONTAINER) for claim in claims(resource.spec)
+        )
+
+    def add(
+        self,
+        step: steps.EngineStep,
+        change: Change,
+        needs: Iterable[int] = (),
+        *,
+        when: RunWhen = RunWhen.SUCCESS,
+        timeout_s: float = CALL_S,
+        waits: bool = False,
+    ) -> int:
+        """A new draft, caused by ``change``; its id."""
+        cause = change.detail or change.reason.value.replace("-", " ")
+        return self.drafts.add(step, change.key, cause, needs, when, timeout_s, waits=waits)
+
+    def labels(self, want: Resource) -> dict[str, str]:
+        """All labels of a new object: the manifest's, and ours above them."""
+        own = labels_for(
+            want.key,
+            name=want.name,
+            digest=want.digest,
+            revision=self.desired.revision,
+            installation=self.installation,
+            seal_key=self.seal_key,
+        )
+        spec_labels = want.spec.get("Labels")
+        config = want.spec.get("Config")
+        if isinstance(config, Mapping):
+            spec_labels = config.get("Labels")
+        user = {str(k): str(v) for k, v in spec_labels.items()} if isinstance(spec_labels, Mapping) else {}
+        return {**user, **own}
+
+    def replicas(self, need: Need) -> list[ResourceKey]:
+        """The containers that a need means, in key order."""
+        if need.key.kind is not Kind.CONTAINER:
+            return []
+        return [
+            key for key in sorted(self.desired.resources) if key.kind is Kind.CONTAINER and key.name == need.key.name
+        ]
+
+    def object_needs(self, want: Resource) -> set[int]:
+        """Nodes after which everything is there that a container is made of."""
+        found = {self.made[need.key] for need in want.needs if need.key in self.made}
+        for need in want.needs:
+            if need.follows:
+                for key in self.replicas(need):
+                    place = self.places.get(key)
+                    if place is not None:
+                        found |= place.last
+        return found

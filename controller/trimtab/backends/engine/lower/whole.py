@@ -1,0 +1,53 @@
+"""Stage 8: changes as a DAG of engine steps. Pure.
+
+The order is made of needs only: an object's needs first, what lets go of a port before what takes it,
+removals last, so that nothing is taken away before its successor has proved itself.
+
+Each module beside this one has one idea and adds its drafts to the ``Site``. What orders drafts that are there already
+(who hands over a port, images before all that disturbs, batches, phases) does so by adding needs, in ``_arrange``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimtab.backends.engine.lower import conditions, objects
+from trimtab.backends.engine.lower.create import create
+from trimtab.backends.engine.lower.reading import of_kind
+from trimtab.backends.engine.lower.remove import remove
+from trimtab.backends.engine.lower.replace import replace
+from trimtab.backends.engine.lower.site import Site
+from trimtab.backends.engine.lower.update import update
+from trimtab.backends.engine.steps import EngineStep
+from trimtab.model.change import Change, Verb
+from trimtab.model.keys import Kind
+from trimtab.model.plan import Node
+
+_WORK = {Verb.CREATE: create, Verb.REPLACE: replace, Verb.UPDATE: update}
+
+
+def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]:
+    """Nodes in an order in which every need stands before its dependents; ``site`` is used up by it."""
+    acting = [change for change in changes if change.acts]
+    by_key = {change.key: change for change in acting}
+    for change in of_kind(acting, Kind.IMAGE):
+        objects.image(site, change)
+    for kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONTENT):
+        for change in of_kind(acting, kind):
+            objects.make(site, change)
+    for key in conditions.start_order(site, by_key):
+        if (work := _WORK.get(by_key[key].verb)) is not None:
+            work(site, by_key[key])
+    settled = {node for place in site.places.values() for node in place.last}
+    for change in of_kind(acting, Kind.CONTAINER):
+        if change.verb is Verb.DELETE:
+            remove(site, change, settled)
+    _arrange(site)
+    objects.remove(site, acting, settled | set(site.removed))
+    return site.drafts.in_order()
+
+
+def _arrange(site: Site) -> None:
+    """Needs between drafts of different objects."""
+    site.drafts.hand_over()
+    objects.images_first(site)
