@@ -18,9 +18,7 @@ def image(site: Site, change: Change) -> None:
     """Pull or build it, once for all that use it."""
     want = wanted(change)
     same = [
-        d.id
-        for d in site.drafts
-        if isinstance(d.step, steps.PullImage | steps.BuildImage) and d.step.ref == want.name
+        d.id for d in site.drafts if isinstance(d.step, steps.PullImage | steps.BuildImage) and d.step.ref == want.name
     ]
     if same:
         site.made[change.key] = same[0]

@@ -52,9 +52,7 @@ def replace(site: Site, change: Change) -> None:
         )
     else:
         undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=grace_s(want))
-    undone = site.add(
-        undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S
-    )
+    undone = site.add(undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)
     removed = containers.remove(site, change, old, {proof, *({stop} if stop else ())})
     for extra in extras:
         containers.discard_extra(site, change, extra, {proof})
