@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from trimtab.errors import ConfigError
@@ -14,6 +15,8 @@ ENVIRONMENT_PREFIX = "TRIMTAB_"
 DEFAULT_INSTALLATION = "default"
 _INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+# How alike a name has to be for "did you mean"; the prefix alone makes names alike.
+_NEAR = 0.8
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -93,6 +96,23 @@ def load_config(
             hint="use lower-case letters, digits and '-', at most 40",
         )
     return config
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What to tell of each TRIMTAB_ variable that is no setting; not an error, since a machine sets what it likes."""
+    known = sorted(
+        f"{ENVIRONMENT_PREFIX}{name.upper()}"
+        for field in fields(Config)
+        if field.name != "repositories"
+        for name in {field.name, field.name.removesuffix("_s")}
+    )
+    told = []
+    for name in sorted(environment):
+        if name.startswith(ENVIRONMENT_PREFIX) and environment[name] and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=_NEAR)
+            hint = f"did you mean {near[0]}?" if near else "it is not read"
+            told.append(f"the variable {name} is no setting of Trimtab: {hint}")
+    return tuple(told)
 
 
 def _read(file: Path) -> Mapping[str, object]:

@@ -240,7 +240,7 @@ def _configuration_lines() -> Iterator[str]:
         "Every setting can be given in a file (`--config trimtab.yaml`) and, but for the repositories, as a variable of",
         "the environment; some are options of a command as well. An option wins over a variable, a variable over the file,",
         "the file over the default. A duration is a number with `ms`, `s`, `m`, `h` or `d`; without a unit, seconds. In",
-        "the file an unknown key is an error; in the environment, a `TRIMTAB_` name that is no setting is not read.",
+        "the file an unknown key is an error; in the environment, a `TRIMTAB_` name that is no setting is a warning.",
         "",
         "Secrets are read from files that a setting names. No setting takes a secret itself.",
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -74,8 +75,10 @@ def settings(
     config: Path | None = None, data_dir: Path | None = None, installation: str | None = None, **options: object
 ) -> Config:
     """The configuration of this run."""
-    from trimtab.config import load_config
+    from trimtab.config import load_config, unknown_variables
 
+    for problem in unknown_variables(os.environ):
+        tell(f"warning: {problem}")
     return load_config(config, options={"data_dir": data_dir, "installation": installation, **options})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.cli.common import Output, document, fail, say, tell
-from trimtab.cli.session import open_target, plan_header, repository_of
+from trimtab.cli.session import open_target, plan_header
 from trimtab.errors import ManifestError
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.manifest.load import LoadResult, load
@@ -38,8 +38,8 @@ def compare_revisions(
     output: Output,
 ) -> bool:
     """Print what differs between two revisions; whether anything does."""
-    url, inside = (repo, subpath) if repo is not None else repository_of(path, subpath)
-    repository = open_target(config, None, url, subpath=inside, environment=environment)
+    at = "HEAD" if repo is None else ""
+    repository = open_target(config, path, repo, subpath=subpath, environment=environment, revision=at)
     try:
         before = _states(repository, repository.source.snapshot(base), only)
         snapshot = repository.source.snapshot(head or None)
@@ -69,7 +69,11 @@ def compare_revisions(
 
 def _states(repository: Repository, snapshot: Snapshot, only: str | None) -> dict[AppKey, DesiredState]:
     result: LoadResult = load(
-        snapshot.tree, path=repository.path, default_name=repository.default_name, environment=repository.environment
+        snapshot.tree,
+        path=repository.path,
+        default_name=repository.default_name,
+        environment=repository.environment,
+        excludes=repository.excludes,
     )
     wanted = AppKey.parse(only) if only else None
     problems = tuple(d for f in result.failed for d in f.diagnostics if wanted is None or f.key in {None, wanted})

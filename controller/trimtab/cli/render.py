@@ -8,6 +8,7 @@ import typer
 
 from trimtab.cli.common import (
     BranchOption,
+    ConfigOption,
     EnvironmentOption,
     Output,
     OutputOption,
@@ -30,6 +31,7 @@ def render(
     app: Annotated[str | None, typer.Option("--app", help="Only this application.", show_default=False)] = None,
     env: EnvironmentOption = None,
     output: OutputOption = Output.YAML,
+    config: ConfigOption = None,
 ) -> None:
     """Print what the manifests mean, with every default, variable and file resolved."""
     with explained():
@@ -40,13 +42,16 @@ def render(
         from trimtab.manifest.load import load
         from trimtab.model.keys import AppKey
 
-        repository = open_target(settings(), path, repo, branch=branch, subpath=subpath, environment=variables(env))
+        repository = open_target(
+            settings(config), path, repo, branch=branch, subpath=subpath, environment=variables(env)
+        )
         snapshot = repository.source.snapshot()
         result = load(
             snapshot.tree,
             path=repository.path,
             default_name=repository.default_name,
             environment=repository.environment,
+            excludes=repository.excludes,
         )
         repository.source.close()
         wanted = AppKey.parse(app) if app else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab import wiring
+from trimtab.cli.configured import directory_settings, repository_settings
 from trimtab.config import Config, RepositoryConfig
 from trimtab.errors import ManifestError, UserError
 from trimtab.model.diagnostics import Diagnostic, Severity
@@ -163,10 +164,8 @@ def open_target(
     revision: str = "",
 ) -> Repository:
     """The directory or repository that a command is about; at ``revision``, the commit of a directory's repository."""
-    if revision and repo is None:
-        repo, subpath = repository_of(path, subpath)
     if repo is not None:
-        settings = RepositoryConfig(url=repo, branch=branch, path=subpath, environment=environment or {})
+        settings = repository_settings(config, repo, branch=branch, path=subpath, environment=environment)
         if revision:
             settings = replace(settings, branch=_followable(settings, config, revision))
         return wiring.open_repository(settings, config)
@@ -176,21 +175,13 @@ def open_target(
         raise UserError("a directory has no revisions", hint="give --repo together with --rev or --branch")
     directory = WorkingDirectory(path or Path())
     inside = "/".join(part for part in (directory.path, subpath.strip("/")) if part)
-    name = (path or Path()).resolve().name
-    settings = RepositoryConfig(
-        url=directory.url, path=inside, name=wiring.default_name(name), environment=environment or {}
-    )
-    return wiring.open_repository(settings, config, directory)
-
-
-def repository_of(path: Path | None, subpath: str) -> tuple[str, str]:
-    """The repository that a directory lies in, and where in it. Raises UserError."""
-    from trimtab.sources.workdir import WorkingDirectory
-
-    directory = WorkingDirectory(path or Path())
-    if not (directory.root / ".git").exists():
-        raise UserError(f"{path or Path()} is not in a Git repository", hint="give --repo")
-    return directory.url, "/".join(part for part in (directory.path, subpath.strip("/")) if part)
+    settings = directory_settings(config, directory.url, path=inside, environment=environment)
+    if revision:
+        if not (directory.root / ".git").exists():
+            raise UserError(f"{path or Path()} is not in a Git repository", hint="give --repo")
+        return wiring.open_repository(replace(settings, branch=_followable(settings, config, revision)), config)
+    name = settings.name or wiring.default_name((path or Path()).resolve().name)
+    return wiring.open_repository(replace(settings, name=name), config, directory)
 
 
 def _followable(settings: RepositoryConfig, config: Config, revision: str) -> str:

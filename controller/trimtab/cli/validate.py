@@ -10,6 +10,7 @@ import typer
 from trimtab.cli.common import (
     EXIT_ERROR,
     BranchOption,
+    ConfigOption,
     EnvironmentOption,
     Output,
     OutputOption,
@@ -38,12 +39,15 @@ def validate(
     subpath: SubPathOption = "",
     env: EnvironmentOption = None,
     output: OutputOption = Output.TEXT,
+    config: ConfigOption = None,
 ) -> None:
     """Check manifests without an engine; exit 1 if there is any error."""
     with explained():
         from trimtab.cli.session import open_target
 
-        repository = open_target(settings(), path, repo, branch=branch, subpath=subpath, environment=variables(env))
+        repository = open_target(
+            settings(config), path, repo, branch=branch, subpath=subpath, environment=variables(env)
+        )
         found, good, bad = check(repository)
         tree = repository.source.snapshot().tree
         repository.source.close()
