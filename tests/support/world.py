@@ -76,6 +76,7 @@ class Volume:
     spec: dict[str, Any] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict)
     filling: bool = False
+    created_at: Any = None
 
     def checksum(self) -> str:
         return hashlib.sha256(repr(sorted(self.data.items())).encode()).hexdigest()
@@ -127,6 +128,7 @@ class World:
         self.networks: dict[str, Network] = {}
         self.volumes: dict[str, Volume] = {}
         self.images: dict[str, Image] = {}
+        self.archives: dict[str, dict[str, bytes]] = {}
         self.unpullable: set[str] = set()
         self.image_configs: dict[str, Mapping[str, Any]] = {}
         self.scripts: dict[str, Script] = {}
@@ -328,6 +330,13 @@ class World:
             for c in self.containers.values()
             if kind is Kind.NETWORK and found.name in c.networks and self.owner(c.labels, c.name) is None
         ]
+        if kind is Kind.VOLUME:
+            theirs = [
+                c
+                for c in self.containers.values()
+                if (own := self.owner(c.labels, c.name)) is None or own.app != key.app
+            ]
+            strangers = [c.name for c in theirs if c.name in self._users(found.name)]
         return Live(
             key=key,
             handle=handle,
@@ -337,6 +346,7 @@ class World:
             fields=fields,
             inherited=inherited,
             endpoints=tuple(sorted(strangers)),
+            created_at=found.created_at if kind is Kind.VOLUME else None,
         )
 
     def _fields(self, key: ResourceKey, container: Container) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -476,11 +486,42 @@ class World:
     def _CreateVolume(self, step: steps.CreateVolume, context: StepContext) -> Mapping[str, str]:
         there = self.volumes.get(step.name)
         if there is None:
-            there = self.volumes[step.name] = Volume(step.name, dict(step.labels), reveal(step.spec))
+            there = self.volumes[step.name] = Volume(
+                step.name, dict(step.labels), reveal(step.spec), created_at=self.clock.now()
+            )
             self._wrote("volume", "create", there.name, there.name, there.labels)
         if self.owner(there.labels, there.name) is None:
             raise Taken(f"create volume {step.name}: there is one of that name which is not ours")
         return {"name": step.name}
+
+    def _users(self, volume: str) -> list[str]:
+        return sorted(
+            c.name
+            for c in self.containers.values()
+            for m in (c.spec.get("Mounts") or {}).values()
+            if m.get("Type") == "volume" and m.get("Source") == volume
+        )
+
+    def _ArchiveVolume(self, step: steps.ArchiveVolume, context: StepContext) -> Mapping[str, str]:
+        there = self.volumes.get(step.name)
+        if there is None:
+            return {"archive": "", "digest": ""}
+        if users := self._users(step.name):
+            raise Conflict(f"archive volume {step.name}: {', '.join(users)} uses it")
+        self.archives[step.name] = dict(there.data)
+        return {"archive": f"archives/{step.name}", "digest": there.checksum()}
+
+    def _RemoveVolume(self, step: steps.RemoveVolume, context: StepContext) -> Mapping[str, str]:
+        there = self.volumes.get(step.name)
+        if there is None:
+            return {}
+        if users := self._users(step.name):
+            raise Conflict(f"remove volume {step.name}: {', '.join(users)} uses it")
+        if self.archives.get(step.name) != there.data or not context.outputs.get(step.archive, {}).get("archive"):
+            raise Conflict(f"remove volume {step.name}: its archive is not whole")
+        del self.volumes[step.name]
+        self._wrote("volume", "destroy", there.name, there.name, there.labels)
+        return {}
 
     def _CreateContent(
         self, step: steps.CreateContent, context: StepContext, *, half: bool = False

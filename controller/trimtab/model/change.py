@@ -44,6 +44,8 @@ class Reason(StrEnum):
     SCALED_DOWN = "scaled-down"
     UNUSED = "unused"
     PROTECTED = "protected"
+    APPROVED = "approved"
+    MOVED = "moved"
     IMMUTABLE_DATA = "immutable-data"
     NAME_TAKEN = "name-taken"
     IGNORED = "ignored"
@@ -88,6 +90,8 @@ class Change:
     """One object's part of a plan. ``detail`` is a sentence fragment for people.
 
     ``staged`` is a replacement that an interrupted sync has already created; ``extras`` are surplus live objects.
+    ``approval`` is the id under which a person approves this change alone. ``source`` is the volume whose data a
+    new one takes over. ``leaves`` names anonymous volumes that a removed container leaves behind.
     """
 
     verb: Verb
@@ -99,6 +103,9 @@ class Change:
     after: Resource | None = None
     staged: Live | None = None
     extras: tuple[Live, ...] = ()
+    source: Live | None = None
+    leaves: tuple[str, ...] = ()
+    approval: str = ""
     fields: tuple[FieldChange, ...] = ()
     disruption: Disruption = Disruption.NONE
     order: Order | None = None

@@ -54,8 +54,10 @@ class Live:
 
     ``fields`` has the shape of ``Resource.spec``, normalised; ``inherited`` holds, in the same shape, what
     the image alone would give (so that it is not drift). ``digest`` and ``revision`` are the labels'.
-    ``endpoints`` of a network: names of attached containers that are not ours. ``adopted``: it was taken over as it
-    was, under this name, which need not be the one that we would give it; "" for what we made.
+    ``endpoints`` of a network or volume: names of attached containers that are not the application's. ``adopted``: it
+    was taken over as it was, under this name, which need not be the one that we would give it; "" for what we made.
+    ``was`` is the key that its labels say, when a `moved` gives it another. ``copied_from`` names the volume that a
+    volume's data was copied from.
     """
 
     key: ResourceKey
@@ -71,6 +73,8 @@ class Live:
     created_at: datetime | None = None
     endpoints: tuple[str, ...] = ()
     adopted: str = ""
+    was: ResourceKey | None = None
+    copied_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

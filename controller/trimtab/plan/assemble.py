@@ -63,6 +63,7 @@ def plan_id(desired: DesiredState, target: str, changes: Sequence[Change]) -> st
                     "before": change.before.handle if change.before else "",
                     "after": change.after.digest if change.after else "",
                     "extras": [live.handle for live in change.extras],
+                    **({"source": change.source.handle} if change.source else {}),
                     "fields": [[field.path, field.before, field.after] for field in change.fields],
                 }
                 for change in changes

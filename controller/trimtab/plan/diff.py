@@ -15,6 +15,7 @@ from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason,
 from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
+from trimtab.plan import removals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,10 @@ class Dialect(Protocol):
         """What only one object can hold at a time: published ports, fixed addresses."""
         ...
 
+    def anonymous_volumes(self, live: Live) -> tuple[str, ...]:
+        """Volumes without a name of their own that nothing would name any more without this container."""
+        ...
+
     def recreatable(self, kind: Kind) -> bool:
         """Whether a differing object may be made anew: not a volume."""
         ...
@@ -62,11 +67,15 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffOptions:
-    """What the application allows; ``known`` are objects that were applied before."""
+    """What the application allows; ``known`` are objects that were applied before.
+
+    ``approved`` are ids of single changes that a person approved.
+    """
 
     prune: bool = True
     ignore: tuple[IgnoreDifference, ...] = ()
     known: frozenset[ResourceKey] = frozenset()
+    approved: frozenset[str] = frozenset()
 
 
 def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, options: DiffOptions) -> tuple[Change, ...]:
@@ -296,19 +305,15 @@ def _unwanted(  # noqa: PLR0917 - the stage's inputs, passed through
         before=chosen.current,
         extras=extras,
         disruption=Disruption.REPLACE if key.kind is Kind.CONTAINER else Disruption.NONE,
+        leaves=tuple(sorted({name for live in (chosen.current, *extras) for name in dialect.anonymous_volumes(live)})),
     )
     if key.kind is Kind.VOLUME:
-        return replace(
-            change,
-            verb=Verb.KEEP,
-            reason=Reason.PROTECTED,
-            detail="no longer in Git; volumes are never removed without approval",
-            disruption=Disruption.NONE,
-        )
+        return removals.orphan(key, chosen.current, desired, observed.target, options.approved)
     if key.kind is Kind.CONTENT:
         return replace(change, reason=Reason.UNUSED, detail="nothing mounts these files any more")
     if not options.prune:
-        return replace(change, verb=Verb.KEEP, detail=f"{change.detail}; prune is off", disruption=Disruption.NONE)
+        detail = f"{change.detail}; prune is off"
+        return replace(change, verb=Verb.KEEP, detail=detail, disruption=Disruption.NONE, leaves=())
     if key.kind is Kind.NETWORK and chosen.current.endpoints:
         others = ", ".join(chosen.current.endpoints)
         return replace(

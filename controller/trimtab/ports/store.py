@@ -207,7 +207,11 @@ class Holds(Protocol):
         ...
 
     def approved(self, plan_id: str) -> Approval | None:
-        """Whether there is one."""
+        """Whether there is one that still counts."""
+        ...
+
+    def consume(self, plan_id: str) -> None:
+        """What it was given for is done: it counts no more."""
         ...
 
 

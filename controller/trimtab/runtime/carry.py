@@ -115,9 +115,13 @@ class Carrier(Generic[StepT]):
             meter=self._meter,
         )
         self._record(look, outcomes)
+        self._tell_of_data(look, outcomes)
         self._remember_failed_builds(look, outcomes)
         error = most_telling(outcomes)
         stopped = cancelled.is_set() or any(outcome.status is StepStatus.CANCELLED for outcome in outcomes)
+        if error is None and not stopped:
+            for approval in look.approvals:
+                self._store.holds.consume(approval)
         phase = Phase.SUCCEEDED if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
         self._store.releases.finish(plan.app, release, phase, str(error) if error else "", self._images(look))
         return Carried(outcomes=outcomes, release=release, error=error, cancelled=stopped and error is None)
@@ -144,6 +148,28 @@ class Carrier(Generic[StepT]):
             self._store.applied.record(present)
         if gone:
             self._store.applied.forget(gone)
+
+    def _tell_of_data(self, look: Look[StepT], outcomes: tuple[StepOutcome, ...]) -> None:
+        """Say where data is that nothing on the engine names any more: archives, and anonymous volumes."""
+        done = {outcome.key for outcome in outcomes if outcome.status is StepStatus.SUCCEEDED}
+        archives = {o.key: o.outputs["archive"] for o in outcomes if o.outputs.get("archive")}
+        for change in look.plan.changes:
+            if change.key not in done or change.verb is not Verb.DELETE:
+                continue
+            if change.key.kind is Kind.VOLUME:
+                archive = archives.get(change.key, "")
+                gone = all(o.status is StepStatus.SUCCEEDED for o in outcomes if o.key == change.key)
+                if gone and archive:
+                    self._say(look, "VolumeRemoved", f"volume {change.name} was removed; its archive is {archive}")
+            elif change.leaves:
+                names = ", ".join(change.leaves)
+                message = f"container {change.name} is gone; its anonymous volumes are kept: {names}"
+                self._say(look, "AnonymousVolumesKept", message)
+
+    def _say(self, look: Look[StepT], reason: str, message: str) -> None:
+        self._sink.emit(
+            Event(at=self._clock.now(), app=look.plan.app, reason=reason, message=message, revision=look.plan.revision)
+        )
 
     def _remember_failed_builds(self, look: Look[StepT], outcomes: tuple[StepOutcome, ...]) -> None:
         refs = {change.key: change.name for change in look.plan.changes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -16,6 +16,7 @@ from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.model.records import AppliedObject
 from trimtab.model.snapshot import Snapshot, Tree
+from trimtab.plan import removals
 from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions
@@ -27,7 +28,10 @@ StepT = TypeVar("StepT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look(Generic[StepT]):
-    """One application, planned: what is wanted, what is there, what to do, and whether it may be done."""
+    """One application, planned: what is wanted, what is there, what to do, and whether it may be done.
+
+    ``approvals`` are ids that people approved and that this plan makes use of.
+    """
 
     application: Application | None
     snapshot: Snapshot | None
@@ -35,6 +39,7 @@ class Look(Generic[StepT]):
     observed: ObservedState
     plan: Plan[StepT]
     verdict: Verdict
+    approvals: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -127,6 +132,7 @@ class Planner(Generic[StepT]):
             and last[3].desired.revision == desired.revision
             # What stands in the way of others may go without a change of ours; a person may have approved.
             and last[3].verdict.decision is Decision.GO
+            and not removals.awaiting(last[3].plan.changes)
         ):
             # The same plan; but health and times move without changing it.
             return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
@@ -135,9 +141,10 @@ class Planner(Generic[StepT]):
             prune=prune,
             ignore=application.ignore_differences if application is not None else (),
             known=frozenset(objects),
+            approved=self._approved(removals.candidates(desired, observed)),
         )
         plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
-        approved = frozenset({plan.id}) if self._holds.approved(plan.id) is not None else frozenset()
+        approved = self._approved((plan.id,))
         inputs = GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id, approved=approved)
         look = Look(
             application=application,
@@ -146,10 +153,14 @@ class Planner(Generic[StepT]):
             observed=observed,
             plan=plan,
             verdict=guard(plan.changes, inputs),
+            approvals=tuple(sorted({*approved, *(c.approval for c in plan.changes if c.approval and c.acts)})),
         )
         with self._lock:
             self._looks[key] = (desired.digest, observed.digest, prune, look)
         return look
+
+    def _approved(self, ids: Iterable[str]) -> frozenset[str]:
+        return frozenset(found for found in ids if self._holds.approved(found) is not None)
 
 
 def _as_applied(observed: ObservedState, objects: Mapping[ResourceKey, AppliedObject]) -> ObservedState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Approval, Pin, Suspension
 from trimtab.store.codec import optional_time_text, parse_optional_time, parse_time, time_text
@@ -9,6 +11,8 @@ from trimtab.store.database import Database
 
 # Shorter beginnings of a plan's id approve nothing: another plan may begin so, too.
 SHOWN_PLAN_ID = 12
+# A yes is about what its giver had before the eyes; by the next day that may be another situation.
+APPROVED_FOR = timedelta(hours=24)
 
 
 class PeoplesHolds:
@@ -70,16 +74,24 @@ class PeoplesHolds:
         )
 
     def approved(self, plan_id: str) -> Approval | None:
-        """Whether there is one; people name a plan by the beginning of its id, as it is shown to them."""
+        """Whether there is one that still counts; people name a plan by the beginning of its id, as it is shown."""
         rows = self._database.read(
             "SELECT app, at, by FROM approvals"
             " WHERE plan_id = ? OR (length(plan_id) >= ? AND plan_id = substr(?, 1, length(plan_id)))",
             (plan_id, SHOWN_PLAN_ID, plan_id),
         )
-        if not rows:
-            return None
-        app, at, by = rows[0]
-        return Approval(plan_id=plan_id, app=AppKey.parse(app), at=parse_time(at), by=by)
+        found = (Approval(plan_id=plan_id, app=AppKey.parse(app), at=parse_time(at), by=by) for app, at, by in rows)
+        now = self._database.now()
+        # A clock that was put back must not make an old yes last longer than a fresh one.
+        return next((one for one in found if abs(now - one.at) < APPROVED_FOR), None)
+
+    def consume(self, plan_id: str) -> None:
+        """An approval counts once: what it was given for is done."""
+        self._database.write(
+            "DELETE FROM approvals"
+            " WHERE plan_id = ? OR (length(plan_id) >= ? AND plan_id = substr(?, 1, length(plan_id)))",
+            (plan_id, SHOWN_PLAN_ID, plan_id),
+        )
 
     def _delete(self, table: str, app: AppKey) -> bool:
         return self._database.transaction(

@@ -72,7 +72,12 @@ def open_engine(
         docker_host=client.host,
     )
     driver = EngineDriver(
-        client, installation=config.installation, seal_key=key, builder=builder, puller=PullService(client.raw)
+        client,
+        installation=config.installation,
+        seal_key=key,
+        builder=builder,
+        puller=PullService(client.raw),
+        archives_in=config.data_dir / "archives",
     )
     return Engine(
         client=client,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trimtab.backends.engine.cache import EngineCache
 from trimtab.backends.engine.client import EngineClient
@@ -14,6 +14,9 @@ from trimtab.errors import Conflict
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.ports import StepContext
 
+if TYPE_CHECKING:
+    from trimtab.backends.engine.archives import ArchiveShelf
+
 Outputs = Mapping[str, str]
 NOTHING: Outputs = {}
 
@@ -22,8 +25,9 @@ NOTHING: Outputs = {}
 class Bench:
     """One engine to work on. ``listen`` starts the event stream if nothing did, for steps that wait.
 
-    ``detached``: endpoints that were taken from containers, by container id and network, so that an undo can put
-    them back. A crash in between needs no memory: the next pass sees what is missing.
+    ``shelf`` is where archives of removed volumes are put. ``detached``: endpoints that were taken from containers, by
+    container id and network, so that an undo can put them back. A crash in between needs no memory: the next pass sees
+    what is missing.
     """
 
     client: EngineClient
@@ -31,6 +35,7 @@ class Bench:
     installation: str
     identify: Callable[[Mapping[str, str], str], ResourceKey | None]
     listen: Callable[[], None]
+    shelf: ArchiveShelf | None = None
     detached: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def inspect(self, kind: Kind, handle: str) -> Mapping[str, Any] | None:

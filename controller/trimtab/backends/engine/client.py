@@ -186,10 +186,21 @@ class EngineClient:
         key: object = None,
         params: Mapping[str, str] | None = None,
         body: object = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> Response:
         """One request whose body is read as it comes; the caller closes the response."""
-        return self._send(method, path, what=what, key=key, params=params, body=body, timeout_s=timeout_s, stream=True)
+        return self._send(
+            method,
+            path,
+            what=what,
+            key=key,
+            params=params,
+            body=body,
+            headers=headers,
+            timeout_s=timeout_s,
+            stream=True,
+        )
 
     def ping(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
         """Return if the engine answers. Raises BackendUnavailable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ from trimtab.model.observed import Live, ObservedState, RunState
 from trimtab.model.plan import Node
 from trimtab.model.snapshot import Tree
 from trimtab.plan.diff import Selection
+
+# Source: moby volume/service: a volume without a name is called 64 random hex digits.
+_ENGINE_NAMED = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,12 @@ class EngineDialect:
                 if isinstance(endpoint, Mapping) and endpoint.get(field):
                     found.add(f"address {endpoint[field]} in {network}")
         return frozenset(found)
+
+    def anonymous_volumes(self, live: Live) -> tuple[str, ...]:
+        """Those that the engine named itself."""
+        mounts = _section(live.fields, "Mounts").values() if live.key.kind is Kind.CONTAINER else ()
+        sources = (str(m.get("Source") or "") for m in mounts if isinstance(m, Mapping) and m.get("Type") == "volume")
+        return tuple(sorted(source for source in sources if _ENGINE_NAMED.fullmatch(source)))
 
     def recreatable(self, kind: Kind) -> bool:
         """Everything but a volume, whose data would be lost."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import assert_never
 
-from trimtab.backends.engine import containers, content, hooks, labels, networks, steps, volumes, waits
+from trimtab.backends.engine import archives, containers, content, hooks, labels, networks, steps, volumes, waits
 from trimtab.backends.engine.adoptions import Adopted, Adoptions
 from trimtab.backends.engine.bench import Bench
 from trimtab.backends.engine.cache import EngineCache
@@ -28,7 +29,10 @@ def _now() -> datetime:
 
 
 class EngineDriver:
-    """One engine. ``seal_key`` is the installation's key: it seals labels and keys digests."""
+    """One engine. ``seal_key`` is the installation's key: it seals labels and keys digests.
+
+    ``archives_in`` is the folder for archives of volumes; without one no volume is ever removed.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class EngineDriver:
         builder: ImageBuilder | None = None,
         puller: ImagePuller | None = None,
         target: str = "local",
+        archives_in: Path | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.target = target
@@ -58,7 +63,12 @@ class EngineDriver:
         self._cache = EngineCache(client, identify, installation, Adoptions(installation, seal_key))
         self._observer = Observer(self._cache, target=target, facts=self.facts, secret_key=seal_key, now=now)
         self._bench = Bench(
-            client=client, cache=self._cache, installation=installation, identify=identify, listen=self._listen
+            client=client,
+            cache=self._cache,
+            installation=installation,
+            identify=identify,
+            listen=self._listen,
+            shelf=archives.ArchiveShelf(folder=archives_in, now=now) if archives_in is not None else None,
         )
 
     @property
@@ -132,6 +142,10 @@ class EngineDriver:
                 return networks.remove(bench, step)
             case steps.CreateVolume():
                 return volumes.create(bench, step)
+            case steps.ArchiveVolume():
+                return archives.archive(bench, step, context)
+            case steps.RemoveVolume():
+                return volumes.remove(bench, step, context)
             case steps.CreateContent():
                 return content.create(bench, step, context)
             case steps.RemoveContent():

@@ -12,6 +12,7 @@ from trimtab.errors import (
     ConfigError,
     Conflict,
     RegistryUnavailable,
+    TransientError,
     TrimtabError,
     UnhealthyRelease,
     UnsupportedByBackend,
@@ -36,6 +37,12 @@ class Refused(Conflict):
     """The engine does not do it now (403, 423): something is still attached or in use."""
 
     default_code = "TT6512"
+
+
+class NoSpace(TransientError):
+    """The data directory's disk has no room for an archive of a volume."""
+
+    default_code = "TT6701"
 
 
 class PortTaken(Conflict):

@@ -10,8 +10,9 @@ import io
 import json
 import secrets
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.errors import Missing
@@ -95,6 +96,11 @@ def read(client: EngineClient, container_id: str, path: str) -> bytes | None:
             if member.isfile() and (handle := archive.extractfile(member)) is not None:
                 return handle.read()
     return None
+
+
+def is_one(summary: Mapping[str, Any]) -> bool:
+    """Whether a container, as the list has it, is one of these."""
+    return (summary.get("Labels") or {}).get(KIND) == "filler" and summary.get("Image") == IMAGE
 
 
 def remove_leftovers(client: EngineClient, volume: str, installation: str) -> None:

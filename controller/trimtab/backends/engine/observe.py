@@ -79,7 +79,7 @@ class Observer:
         # there for those who declare it external.
         others = [i for i in items if not i.housekeeping and (i.key is None or (app is not None and i.key.app != app))]
         foreign = {(i.kind, i.name): i.handle for i in others}
-        strangers = _strangers(items)
+        strangers, users = _strangers(items), _volume_users(items)
         filling = {i.name.removesuffix(FILLING_SUFFIX) for i in items if i.housekeeping == "filling"}
         live: dict[ResourceKey, list[Live]] = defaultdict(list)
         weights: list[str] = []
@@ -91,6 +91,9 @@ class Observer:
                 detail = self._cache.stopped_by_request(item.handle)
             elif item.kind is Kind.NETWORK:
                 detail = strangers.get(item.name, ())
+            elif item.key.kind is Kind.VOLUME:
+                others_use = tuple(sorted(name for app_, name in users.get(item.name, ()) if app_ != item.key.app))
+                detail = (item.name in filling, others_use)
             elif item.name in filling:
                 detail = "filling"
             read = self._live(item, item.key, names[item.key.app], detail, facts)
@@ -125,7 +128,8 @@ class Observer:
                 endpoints = detail if isinstance(detail, tuple) else ()
                 live = replace(live_network(key, item.inspect), endpoints=endpoints)
             case _:
-                live = live_volume(key, item.inspect, complete=detail != "filling")
+                unfinished, others_use = detail if isinstance(detail, tuple) else (detail == "filling", ())
+                live = replace(live_volume(key, item.inspect, complete=not unfinished), endpoints=others_use)
         if item.adopted is not None:
             # Whatever its labels say: they are not ours.
             live = as_adopted(live, item.adopted)
@@ -149,6 +153,17 @@ def _names(items: Sequence[Item]) -> Mapping[AppKey, Names]:
         elif item.key.kind is Kind.CONTENT:
             contents[item.key.app][item.name] = str(item.inspect.get("Mountpoint") or "")
     return {app: Names(services=services[app], contents=contents[app], networks=networks) for app in sorted(apps)}
+
+
+def _volume_users(items: Sequence[Item]) -> Mapping[str, frozenset[tuple[AppKey | None, str]]]:
+    """Whose containers, and which, mount a volume, by its name; those that only look into one do not count."""
+    found: dict[str, set[tuple[AppKey | None, str]]] = defaultdict(set)
+    for item in items:
+        if item.kind is Kind.CONTAINER and not item.housekeeping:
+            for mount in item.inspect.get("Mounts") or ():
+                if mount.get("Type") == "volume" and mount.get("Name"):
+                    found[str(mount["Name"])].add((item.key.app if item.key else None, item.name))
+    return {volume: frozenset(users) for volume, users in found.items()}
 
 
 def _strangers(items: Sequence[Item]) -> Mapping[str, tuple[str, ...]]:

@@ -68,6 +68,26 @@ class CreateVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveVolume:
+    """Write a volume that nothing uses to the data directory, and verify it. Outputs "archive", "digest".
+
+    ``approval`` is the id that a person approved. A volume that is gone is success, with empty outputs.
+    """
+
+    name: str
+    app: str
+    approval: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveVolume:
+    """Remove a volume of ours whose archive the node ``archive`` wrote; in use is a Conflict, gone is success."""
+
+    name: str
+    archive: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContent:
     """Create a content volume and fill it with ``StepContext.contents[name]``, all or nothing."""
 
@@ -240,6 +260,8 @@ EngineStep = (
     | CreateNetwork
     | RemoveNetwork
     | CreateVolume
+    | ArchiveVolume
+    | RemoveVolume
     | CreateContent
     | RemoveContent
     | CreateContainer

@@ -68,6 +68,9 @@ def change_document(change: Change) -> dict[str, object]:
         "order": change.order.value if change.order else None,
         "orderReason": change.order_reason or None,
         "dataLoss": change.loses_data,
+        "approval": change.approval or None,
+        "copiedFrom": change.source.name if change.source else None,
+        "leavesVolumes": list(change.leaves),
         "origin": str(change.origin) if change.origin else None,
         "fields": [field_document(field) for field in change.fields],
     }

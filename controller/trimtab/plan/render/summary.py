@@ -10,8 +10,10 @@ from trimtab.model.change import Change, Disruption, Verb
 def summary_line(changes: Sequence[Change]) -> str:
     """Such as: Plan: 1 to build, 2 to create; no data loss."""
     acting = [change for change in changes if change.acts]
+    waiting = sum(1 for change in changes if change.approval and not change.acts)
+    held = f" {waiting} removal{'s wait' if waiting > 1 else ' waits'} for approval." if waiting else ""
     if not acting:
-        return "Plan: nothing to do."
+        return f"Plan: nothing to do.{held}"
 
     def count(verb: Verb, *disruptions: Disruption) -> int:
         return sum(1 for c in acting if c.verb is verb and (not disruptions or c.disruption in disruptions))
@@ -31,4 +33,4 @@ def summary_line(changes: Sequence[Change]) -> str:
     ]
     words = ", ".join(f"{number} {text}" for number, text in parts if number)
     lost = sum(1 for c in acting if c.loses_data)
-    return f"Plan: {words}; {f'{lost} would LOSE DATA' if lost else 'no data loss'}."
+    return f"Plan: {words}; {f'{lost} would LOSE DATA' if lost else 'no data loss'}.{held}"

@@ -81,7 +81,9 @@ def change_lines(changes: Sequence[Change]) -> list[str]:
     width = max((len(change.name) for change in shown), default=0)
     lines = []
     for change in shown:
-        verb, kind = f"{SYMBOLS[change.verb]} {change.verb.value:<8}", f"{change.key.kind.value:<10}"
+        # A removal that waits for a person is shown as what it would be.
+        shown_as = Verb.DELETE if change.approval else change.verb
+        verb, kind = f"{SYMBOLS[shown_as]} {shown_as.value:<8}", f"{change.key.kind.value:<10}"
         lines.append(f"  {verb} {kind} {change.name:<{width}}  {_why(change)}".rstrip())
         if change.verb in {Verb.UPDATE, Verb.REPLACE, Verb.KEEP}:
             lines += [_field(field) for field in change.fields]
@@ -90,6 +92,10 @@ def change_lines(changes: Sequence[Change]) -> list[str]:
 
 def _why(change: Change) -> str:
     parts = [change.detail or _WORDS.get(change.reason, change.reason.value.replace("-", " "))]
+    if change.approval and not change.acts:
+        parts[0] = f"held: {parts[0]}"
+    if change.leaves:
+        parts.append(f"leaves its anonymous volumes: {', '.join(change.leaves)}")
     if change.verb is Verb.UPDATE:
         parts.insert(0, "in place, no restart" if change.disruption is Disruption.NONE else "")
         if change.reason is Reason.STOPPED:

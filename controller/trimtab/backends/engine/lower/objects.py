@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.lower.reading import of_kind, present, wanted
-from trimtab.backends.engine.lower.site import IMAGE_S, Site
+from trimtab.backends.engine.lower.site import ARCHIVE_S, IMAGE_S, Site
 from trimtab.model.change import Change, Verb
 from trimtab.model.keys import Kind
 
@@ -83,3 +83,10 @@ def remove(site: Site, acting: Iterable[Change], everything: set[int]) -> None:
     for change in of_kind(acting, Kind.CONTENT):
         if change.verb is Verb.DELETE and change.before:
             site.add(steps.RemoveContent(name=change.before.name), change, everything)
+    for change in of_kind(acting, Kind.VOLUME):
+        if change.verb is Verb.DELETE and change.before:
+            # The engine would not let it go before, and reading it may take long.
+            archive = steps.ArchiveVolume(name=change.before.name, app=str(change.key.app), approval=change.approval)
+            written = site.add(archive, change, everything, timeout_s=ARCHIVE_S)
+            last = steps.RemoveVolume(name=change.before.name, archive=written)
+            site.add(last, change, {written}, timeout_s=ARCHIVE_S)

@@ -18,6 +18,8 @@ from trimtab.model.plan import RunWhen
 CALL_S = 60.0
 START_S = 120.0
 IMAGE_S = 600.0
+# To read or copy a volume; the application's own timeout bounds the whole sync before.
+ARCHIVE_S = 6 * 3600.0
 # On top of a container's own grace period: the engine's time to kill and clean up.
 STOP_MARGIN_S = 30.0
 
