@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from trimtab.errors import ConfigError
+from trimtab.model.windows import SyncWindow
 
 ENVIRONMENT_PREFIX = "TRIMTAB_"
 DEFAULT_INSTALLATION = "default"
@@ -41,6 +43,7 @@ class Config:
     """Everything, with its default."""
 
     repositories: tuple[RepositoryConfig, ...] = ()
+    sync_windows: tuple[SyncWindow, ...] = ()
     data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))
     installation: str = DEFAULT_INSTALLATION
     docker_host: str = ""
@@ -85,7 +88,7 @@ def load_config(
         for key, value in sorted(variables.items())
         if key.startswith(ENVIRONMENT_PREFIX) and value
     }
-    known = {f.name for f in fields(Config)} - {"repositories"}
+    known = {f.name for f in fields(Config)} - {"repositories", "sync_windows"}
     short = {name.removesuffix("_s"): name for name in known}
     config = _apply(config, {short[k]: v for k, v in named.items() if k in short}, "the environment")
     given = {key: value for key, value in (options or {}).items() if value is not None}
@@ -155,6 +158,8 @@ def _converted(name: str, value: object, default: object, where: str) -> object:
                 if isinstance(value, list | tuple)
                 else _bad(name, where)
             )
+        if name == "sync_windows":
+            return _windows(value, where)
         if isinstance(default, Path):
             return Path(str(value)).expanduser()
         if isinstance(default, bool):
@@ -203,3 +208,28 @@ def _repository(item: object, where: str) -> RepositoryConfig:
     if not values.get("url"):
         raise ConfigError(f"a repository in {where} has no 'url'")
     return RepositoryConfig(**values)  # type: ignore[arg-type]  # converted above, name by name
+
+
+def _windows(value: object, where: str) -> tuple[SyncWindow, ...]:
+    from pydantic import ValidationError
+
+    from trimtab.manifest.kinds.windows import ControllerWindow
+    from trimtab.model.diagnostics import Origin
+
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"'syncWindows' in {where} has to be a list")
+    windows = []
+    for number, item in enumerate(value):
+        if isinstance(item, SyncWindow):
+            windows.append(item)
+            continue
+        try:
+            # As JSON, because strict pydantic then takes lists for tuples.
+            window = ControllerWindow.model_validate_json(json.dumps(item, default=str))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in (f"syncWindows[{number}]", *first["loc"]))
+            known = ", ".join(sorted(field.alias or name for name, field in ControllerWindow.model_fields.items()))
+            raise ConfigError(f"{place} in {where}: {first['msg']}", hint=f"known are: {known}") from None
+        windows.append(window.to_model(Origin(where), window.applications))
+    return tuple(windows)

@@ -16,6 +16,7 @@ from tests.docs import codes
 from tests.support.compose_table import SERVICE
 from trimtab.cli.main import COMMANDS, app
 from trimtab.config import Config, RepositoryConfig
+from trimtab.manifest.kinds.windows import ControllerWindow
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -186,6 +187,7 @@ def _errors() -> str:
 
 SETTINGS: Mapping[str, str] = {
     "repositories": "The repositories to watch, a list; see below. Not as a variable.",
+    "sync_windows": "When applications may, or may not, be changed, a list; see below. Not as a variable.",
     "data_dir": "Where state is kept: the database, mirrors of repositories, the installation's key.",
     "installation": "Which objects on the engine are ours. Two controllers on one engine need two ids.",
     "docker_host": "The engine: `unix://`, `tcp://` or `ssh://`. Empty: `DOCKER_HOST`, else the local socket.",
@@ -249,11 +251,14 @@ def _configuration_lines() -> Iterator[str]:
     )
     for field in fields(Config):
         name = f"TRIMTAB_{field.name.removesuffix('_s').upper()}"
-        variable = "" if field.name == "repositories" else f"`{name}`"
+        variable = "" if field.name in {"repositories", "sync_windows"} else f"`{name}`"
         yield _row(f"`{_camel(field.name)}`", variable, _shown(field), SETTINGS[field.name])
     yield from ("", "## A repository", "", _row("key", "meaning"), "|---|---|")
     for field in fields(RepositoryConfig):
         yield _row(f"`{_camel(field.name)}`", REPOSITORY_SETTINGS[field.name])
+    yield from ("", "## A sync window", "", _row("key", "meaning"), "|---|---|")
+    for name, window_field in ControllerWindow.model_fields.items():
+        yield _row(f"`{_camel(name)}`", window_field.description or "Shown where the window holds something.")
     yield from (
         "",
         "## An example",
@@ -273,5 +278,8 @@ def _configuration_lines() -> Iterator[str]:
         '    branch: "^2.1"',
         "    sshKeyFile: /etc/trimtab/id_ed25519",
         "    excludes: [drafts, '**/testdata/**']",
+        "syncWindows:",
+        "  - {kind: allow, schedule: '0 22 * * MON-THU', duration: 2h, timeZone: Europe/Berlin, applications: ['prod-*']}",
+        "  - {kind: deny, schedule: '0 0 24 12 *', duration: 72h, manualSync: true, description: holidays}",
         "```",
     )

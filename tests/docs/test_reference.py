@@ -52,10 +52,11 @@ def test_the_example_of_a_configuration_can_be_loaded(tmp_path: Path) -> None:
     config = load_config(file, environment={})
     written = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert config.poll_interval_s == 60.0
+    assert [window.kind for window in config.sync_windows] == ["allow", "deny"]
     assert [repository.url for repository in config.repositories] == [item["url"] for item in written["repositories"]]
 
 
-@pytest.mark.parametrize("field", [f.name for f in fields(Config) if f.name != "repositories"])
+@pytest.mark.parametrize("field", [f.name for f in fields(Config) if f.name not in {"repositories", "sync_windows"}])
 def test_every_setting_can_be_a_variable_and_a_key_of_the_file(field: str, tmp_path: Path) -> None:
     values = {"data_dir": "/d", "engine_calls": "3", "builds": "3", "passes": "3", "history": "3"}
     value = values.get(field, "7s" if field.endswith("_s") else "abc")

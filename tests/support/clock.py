@@ -25,6 +25,10 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         self._elapsed_s += seconds
 
+    def set_wall(self, moved_s: float) -> None:
+        """Somebody sets the wall clock; the monotonic one goes on as ever."""
+        self._start += timedelta(seconds=moved_s)
+
     def wait(self, condition: threading.Condition, timeout_s: float | None) -> None:
         """Callers look again after any wake-up, so a short real wait serves for every fake one."""
         if timeout_s is None or timeout_s > 0:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -25,9 +25,11 @@ from trimtab.model.records import RequestVerb
 from trimtab.model.snapshot import Snapshot
 from trimtab.model.status import AppStatus, Next
 from trimtab.model.trigger import Trigger, TriggerKind
+from trimtab.model.windows import SyncWindow
 from trimtab.ports import Commit
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Planner
 from trimtab.runtime.reconciler import SETTLE_S, Reconciler
 from trimtab.runtime.report import Reporter
@@ -118,6 +120,7 @@ class Process:
         clock: FakeClock,
         *,
         kill_at: tuple[int, bool] | None = None,
+        windows: Sequence[SyncWindow] = (),
     ) -> None:
         self.world, self.repository, self.clock = world, repository, clock
         self.store = SqliteStore(data_dir, clock)
@@ -138,7 +141,11 @@ class Process:
             self.store,
             clock,
             NoRetention(),
+            healthy_changed=self._ready,
+            windows=windows,
         )
+        self.order = Order(self.catalog, self.store)
+        self.woken: list[AppKey] = []
         # The journal is written right before and right after every step: where a kill can fall.
         journal = self.store.journal
         started, ended = journal.started, journal.ended
@@ -157,6 +164,9 @@ class Process:
 
         setattr(journal, "started", starts)  # noqa: B010 - the journal's own methods, for this one life
         setattr(journal, "ended", ends)  # noqa: B010
+
+    def _ready(self, key: AppKey) -> None:
+        self.woken += self.order.wakes(key)
 
     def read(self) -> None:
         """Look at the repository. Raises GitUnavailable."""

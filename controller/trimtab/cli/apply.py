@@ -83,13 +83,14 @@ def apply(
             require_applications(session, views)
             if saved is not None:
                 views = _check_saved(session, views, saved)
-            statuses = Applying(session, yes=yes, wait=wait).run(views)
+            applying = Applying(session, yes=yes, wait=wait)
+            statuses = applying.run(views)
             for problem in session.problems:
                 tell(str(problem))
-    _exit(statuses, problems=bool(session.problems))
+    _exit(statuses, problems=bool(session.problems), held=applying.held)
 
 
-def _exit(statuses: list[AppStatus | None], *, problems: bool) -> None:
+def _exit(statuses: list[AppStatus | None], *, problems: bool, held: bool) -> None:
     from trimtab.model.status import HealthStatus, Phase, SyncStatus
 
     bad = [
@@ -99,7 +100,7 @@ def _exit(statuses: list[AppStatus | None], *, problems: bool) -> None:
     ]
     if bad or problems:
         raise typer.Exit(EXIT_ERROR)
-    if any(s is not None and s.sync is SyncStatus.OUT_OF_SYNC for s in statuses):
+    if held or any(s is not None and s.sync is SyncStatus.OUT_OF_SYNC for s in statuses):
         raise typer.Exit(EXIT_HELD)
 
 
@@ -111,6 +112,8 @@ class Applying:
         self._yes = yes
         self._wait = wait
         self._cancelled = threading.Event()
+        # Whether one was not begun, because what goes before it is not ready.
+        self.held = False
 
     def run(self, views: tuple[View, ...]) -> list[AppStatus | None]:
         """Each in turn; the next is not begun when one failed that it depends on."""
@@ -137,9 +140,25 @@ class Applying:
             with EngineLock(
                 session.engine.client, session.config.installation, on_lost=lambda _why: self._cancelled.set()
             ):
-                return [self._apply(view) for view, _ in looks]
+                return self._in_order(views)
         finally:
             signal.signal(signal.SIGINT, previous)
+
+    def _in_order(self, views: tuple[View, ...]) -> list[AppStatus | None]:
+        """One after the other; what has to be there first and is not holds those that come after it."""
+        from trimtab.runtime.order import Order
+
+        order = Order(self._session.catalog, self._session.store)
+        statuses: list[AppStatus | None] = []
+        among = {view.key for view in views}
+        for view in views:
+            waiting = order.waits_for(view.key, among=among) if self._wait else ""
+            if waiting:
+                tell(f"{view.key}: {waiting}")
+                self.held = True
+            else:
+                statuses.append(self._apply(view))
+        return statuses
 
     def _note(self, view: View, look: Look[EngineStep]) -> AppStatus | None:
         from trimtab.model.plan import Decision

@@ -44,4 +44,5 @@ def open_reconciler(session: Session, watcher: Watcher[EngineStep], *, settle_s:
         settle_s=settle_s,
         watcher=watcher,
         command=True,
+        windows=session.config.sync_windows,
     )

@@ -15,8 +15,10 @@ from trimtab.config import Config, RepositoryConfig
 from trimtab.errors import ManifestError, UserError
 from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import AppKey
+from trimtab.model.plan import Decision
 from trimtab.model.snapshot import Snapshot
 from trimtab.plan.render import PlanHeader
+from trimtab.plan.windows import closed, outside, windows_of
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.views import View
 
@@ -39,7 +41,7 @@ class Session:
     problems: tuple[Diagnostic, ...]
 
     def views(self, only: str | None = None) -> tuple[View, ...]:
-        """The usable applications, dependencies first; one if ``only`` names it."""
+        """The usable applications: lower waves first, and dependencies before those; one if ``only`` names it."""
         usable = {view.key: view for view in self.catalog.views() if view.usable and view.application is not None}
         if only is not None:
             key = AppKey.parse(only)
@@ -57,7 +59,7 @@ class Session:
                 visit(other, (*path, key))
             done.append(view)
 
-        for key in sorted(usable):
+        for key in sorted(usable, key=lambda key: (usable[key].wave, key)):
             visit(key, ())
         return tuple(done)
 
@@ -67,7 +69,7 @@ class Session:
         if application is None or snapshot is None:
             raise UserError(f"{view.key} has no manifest that can be used")
         desired = self.planner.desired(application, snapshot)
-        return self.planner.look(
+        look = self.planner.look(
             view.key,
             desired,
             application=application,
@@ -75,6 +77,15 @@ class Session:
             prune=application.sync_policy.prune,
             diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
         )
+        return self._within_windows(view, look)
+
+    def _within_windows(self, view: View, look: Look[EngineStep]) -> Look[EngineStep]:
+        """The verdict of right now: a plan that may be carried out may still have to wait for its window."""
+        windows = windows_of(view.key, view.application, self.config.sync_windows)
+        held = closed(windows, datetime.now(UTC))
+        if held is None or look.plan.empty or look.verdict.decision is not Decision.GO:
+            return look
+        return replace(look, verdict=outside(held, view.application.origin if view.application else None))
 
     def header(self, view: View) -> PlanHeader:
         """What stands above a plan."""

@@ -23,6 +23,7 @@ from trimtab.model.application import Application, ComposeProject
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
 from trimtab.model.keys import AppKey
 from trimtab.model.snapshot import PathEscapesTree, Tree, join_path, resolve_path
+from trimtab.model.windows import SyncWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +207,8 @@ def _application(
         depends_on=tuple(
             AppKey(needed.namespace or declaration.key.namespace, needed.name) for needed in settings.depends_on
         ),
+        wave=settings.wave,
+        windows=_windows(chosen),
         ignore_differences=tuple(
             model.IgnoreDifference(kind=i.kind, name=i.name, json_pointers=i.json_pointers)
             for i in settings.ignore_differences
@@ -216,6 +219,13 @@ def _application(
         service_settings=own,
         annotations=declaration.annotations,
     )
+
+
+def _windows(chosen: _Chosen) -> tuple[SyncWindow, ...]:
+    listed = at(chosen.nodes.get("syncPolicy"), "windows")
+    nodes = listed.items if isinstance(listed, SequenceNode) else ()
+    windows = chosen.settings.sync_policy.windows
+    return tuple(window.to_model(node.origin) for window, node in zip(windows, nodes, strict=True))
 
 
 def _error(code: Code, message: str, origin: Origin, hint: str = "") -> Diagnostic:

@@ -144,6 +144,7 @@ class Code(StrEnum):
     OBJECT_NAME_TAKEN = "TT1604", "another application makes a network or volume of the same name"
     PROJECT_TAKEN = "TT1605", "two applications name their objects with the same prefix"
     UNKNOWN_DESTINATION = "TT1606", "an application names a destination that does not exist"
+    LATER_WAVE = "TT1607", "an application depends on one of a later wave, so neither could ever be begun"
 
     # --- us
     LOADER_DEFECT = "TT1799", "a defect of Trimtab stopped one application from being loaded"

@@ -64,6 +64,7 @@ def check(
             found.setdefault(app.key, []).extend(problems)
     for key, diagnostic in (
         *_cycles(ordered),
+        *_waves(ordered, repositories or {}),
         *_clashes(ordered, _Order(set(incumbents), rank), exclusives or {}, repositories or {}),
     ):
         found.setdefault(key, []).append(diagnostic)
@@ -106,6 +107,23 @@ def _cycles(applications: list[Application]) -> Iterator[tuple[AppKey, Diagnosti
             if key != first:
                 message = f"application '{key}' is in the circle of dependencies reported at {by_key[first].origin}"
                 yield key, _error(Code.APPLICATION_CYCLE, message, by_key[key].origin, hint)
+
+
+def _waves(
+    applications: list[Application], repositories: Mapping[AppKey, str]
+) -> Iterator[tuple[AppKey, Diagnostic]]:
+    """Each wave waits for the lower ones of its repository, so that nothing may depend on a later one there."""
+    by_key = {app.key: app for app in applications}
+    for app in applications:
+        for needed in app.depends_on:
+            other = by_key.get(needed)
+            apart = repositories.get(needed) != repositories.get(app.key)
+            if other is not None and other.wave > app.wave and not apart:
+                message = (
+                    f"application '{app.key}' of wave {app.wave} depends on '{needed}' of wave {other.wave} at "
+                    f"{other.origin}, which waits for it"
+                )
+                yield app.key, _error(Code.LATER_WAVE, message, app.origin, f"give it wave {other.wave} or later")
 
 
 def circles(needs: Mapping[AppKey, Iterable[AppKey]]) -> list[tuple[tuple[AppKey, ...], tuple[AppKey, ...]]]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from trimtab.model.diagnostics import Origin
 from trimtab.model.keys import AppKey
+from trimtab.model.windows import SyncWindow
 
 # A place inside a compose model: ("services", "api", "ports", 0).
 Pointer = tuple[str | int, ...]
@@ -164,6 +165,9 @@ class Application:
     sync_policy: SyncPolicy = SyncPolicy()
     rollback_on_failure: bool = True
     depends_on: tuple[AppKey, ...] = ()
+    # Of one repository's applications, those of a lower wave are synced and healthy before this one is begun.
+    wave: int = 0
+    windows: tuple[SyncWindow, ...] = ()
     ignore_differences: tuple[IgnoreDifference, ...] = ()
     timeout_s: float = 600.0
     suspend: Suspend = Suspend()

@@ -103,9 +103,10 @@ class AppStatus:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """All is well; look again after ``after_s`` seconds."""
+    """All is well; look again after ``after_s`` seconds. ``refused``: why what a person asked for is not done."""
 
     after_s: float
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something else has to happen first; look again at the latest after ``after_s``."""
+    """Something else has to happen first; look again at the latest after ``after_s``. ``refused`` as in Requeue."""
 
     reason: str
     after_s: float
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

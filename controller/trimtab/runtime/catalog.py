@@ -85,6 +85,8 @@ class Catalog:
         self._sources: dict[SourceRef, Source] = {}
         self._afar: dict[AppKey, tuple[Declaration, View]] = {}
         self._lock = threading.RLock()
+        # Moves whenever the views do, so that what was concluded from all of them is known to be old.
+        self.generation = 0
 
     def keys(self) -> tuple[AppKey, ...]:
         """Every known application, sorted."""
@@ -121,6 +123,7 @@ class Catalog:
     def forget(self, key: AppKey) -> None:
         """A removed application is gone from the engine, too."""
         with self._lock:
+            self.generation += 1
             self._views.pop(key, None)
             owner = self._owners.pop(key, None)
             if owner is not None:
@@ -214,6 +217,7 @@ class Catalog:
                     snapshot=snapshot,
                     removed=True,
                     prune=self._declared(key).get("prune") != "false",
+                    left=self._left(key),
                 )
         return fresh
 
@@ -238,6 +242,7 @@ class Catalog:
         )
         changed = frozenset(key for key, view in after.items() if self._moved(self._views.get(key), view))
         self._views = dict(after)
+        self.generation += 1
         for key in changed:
             view = after[key]
             if view.application is not None and not view.problems:
@@ -366,6 +371,8 @@ class Catalog:
             "repository": repository.id,
             "at": app.origin.path,
             "prune": "true" if app.sync_policy.prune else "false",
+            "dependsOn": " ".join(str(needed) for needed in app.depends_on),
+            "wave": str(app.wave),
         }
         self._facts.put(f"{_DECLARED}{app.key}", json.dumps(facts, sort_keys=True))
 
@@ -376,6 +383,11 @@ class Catalog:
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    def _left(self, key: AppKey) -> tuple[tuple[AppKey, ...], int]:
+        facts = self._declared(key)
+        needed, wave = facts.get("dependsOn", "").split(), facts.get("wave", "0")
+        return tuple(AppKey.parse(name) for name in needed), int(wave) if wave.lstrip("-").isdecimal() else 0
 
     def _declared_by(self, key: AppKey) -> str:
         return self._declared(key).get("repository", "")

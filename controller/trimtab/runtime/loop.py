@@ -207,15 +207,15 @@ class ControlLoop:
             _log.warning("pass failed for the last time", app=str(key), reason=followed.reason)
         now = self._clock.now()
         match followed:
-            case Requeue(after_s):
+            case Requeue(after_s=after_s):
                 self._succeeded(key)
                 full = after_s >= FULL_LOOK_S
                 kind = TriggerKind.TIMER if full else TriggerKind.FOLLOW_UP
                 early = 1.0 - SPREAD * self._random.random() if full else 1.0
                 self._queue.add(key, Trigger(kind=kind, at=now), delay_s=after_s * early)
-            case Wait(reason, after_s):
+            case Wait(reason, after_s, refused):
                 self._succeeded(key)
-                again = Trigger(kind=TriggerKind.FOLLOW_UP, at=now, detail=reason, requests=requests)
+                again = Trigger(kind=TriggerKind.FOLLOW_UP, at=now, detail=reason, requests=() if refused else requests)
                 self._queue.add(key, again, delay_s=after_s)
             case Retry(reason, after_s):
                 again = Trigger(kind=TriggerKind.RETRY, at=now, detail=reason, requests=requests)

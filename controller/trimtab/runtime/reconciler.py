@@ -11,7 +11,7 @@ tried again until it changes or a person asks; meanwhile the last *healthy* revi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -21,12 +21,15 @@ from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
 from trimtab.model.records import AppliedState, RequestVerb
-from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, SyncStatus, Wait
+from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
+from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.gate import Asked, Gate, Hold
+from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.selfheal import SelfHealBackoff
@@ -67,7 +70,7 @@ class _Pass(Generic[StepT]):
 
 
 class Reconciler(Generic[StepT]):
-    """Passes over applications; ``healthy_changed`` is told when one becomes healthy, for those that wait for it."""
+    """Passes over applications; ``healthy_changed`` hears when those that wait for one should look at it again."""
 
     def __init__(  # noqa: PLR0917 - one of each thing a pass needs
         self,
@@ -84,8 +87,10 @@ class Reconciler(Generic[StepT]):
         watcher: Watcher[StepT] | None = None,
         heal: SelfHealBackoff | None = None,
         command: bool = False,
+        windows: Sequence[SyncWindow] = (),
     ) -> None:
         """``command``: passes are made by a person's command, which asks for a sync by being run."""
+        self._gate = Gate(store, clock, Order(catalog, store), windows)
         self._command = command
         self._heal = heal or SelfHealBackoff(clock)
         self._watcher = watcher
@@ -147,10 +152,10 @@ class Reconciler(Generic[StepT]):
         current = _Pass(
             look=look, view=view, state=state, target=target, trigger=trigger, cancelled=cancelled, requested=requested
         )
-        held = target.report_only or self._held(current)
-        if not look.plan.empty and not held:
+        hold = self._hold(current)
+        if not look.plan.empty and hold is None:
             return self._carry_out(current)
-        return self._rest(current, held)
+        return self._rest(current, hold)
 
     # -- which revision ------------------------------------------------------------------------------------------
 
@@ -205,36 +210,17 @@ class Reconciler(Generic[StepT]):
 
     # -- whether to act ------------------------------------------------------------------------------------------
 
-    def _held(self, current: _Pass[StepT]) -> str:
-        """Why nothing is done about a difference now; "" to go on."""
-        look, app, requested = current.look, current.target.application, current.requested
-        now = self._clock.now()
-        suspension = self._store.holds.suspension(look.plan.app)
-        if suspension is not None and suspension.holds(now):
-            return self._reporter.suspended(suspension.reason, suspension.by, suspension.until)
-        if app is not None and app.suspend.enabled and (app.suspend.until is None or now < app.suspend.until):
-            return self._reporter.suspended(app.suspend.reason, app.suspend.by, app.suspend.until)
-        drift_only = current.state.applied_digest == look.desired.digest
-        by_itself = not requested and not drift_only and not look.plan.empty
-        # Before the verdict: what is missing may be what the others are about to make.
-        if by_itself and app is not None and app.sync_policy.automated and (waiting := self._unready(app)):
-            return waiting
-        if look.verdict.decision is not Decision.GO:
-            return "; ".join(str(d) for d in look.verdict.diagnostics)
-        if requested or look.plan.empty or app is None:
-            return ""
-        if not app.sync_policy.automated:
-            return "automated sync is off; 'trimtab sync' applies it"
-        if drift_only and not app.sync_policy.self_heal:
-            return "selfHeal is off; 'trimtab sync' repairs it"
-        return ""
-
-    def _unready(self, app: Application) -> str:
-        for other in app.depends_on:
-            status = self._store.statuses.get(other)
-            if status is None or status.health is not HealthStatus.HEALTHY or status.sync is SyncStatus.UNKNOWN:
-                return f"waits for {other} to be healthy"
-        return ""
+    def _hold(self, current: _Pass[StepT]) -> Hold | None:
+        """Why nothing is done about a difference now; None to go on."""
+        target, look = current.target, current.look
+        if target.report_only:
+            return Hold(reason=target.report_only)
+        asked = Asked(
+            requested=current.requested,
+            drift_only=current.state.applied_digest == look.desired.digest,
+            way_back=bool(target.substitute) and target.substitute == current.state.failed_reason,
+        )
+        return self._gate.hold(look, target.application, asked)
 
     # -- acting --------------------------------------------------------------------------------------------------
 
@@ -245,7 +231,8 @@ class Reconciler(Generic[StepT]):
         if drift and state.applied_digest == look.desired.digest:
             wait_s = self._patience_s(current, drift) if len(drift) == len(acting) else 0.0
             if wait_s > 0:
-                self._rest(current, f"put right before and changed again; the next repair is in {wait_s:.0f} s")
+                said = f"put right before and changed again; the next repair is in {wait_s:.0f} s"
+                self._rest(current, Hold(reason=said))
                 return Requeue(wait_s)
             self._carrier.report_drift(look, drift)
             for change in drift:
@@ -255,6 +242,11 @@ class Reconciler(Generic[StepT]):
             return self._failed(current, Carried(outcomes=(), release=0, error=known))
         self._reporter.begins(look, view, state, target.substitute)
         timeout_s = look.application.timeout_s if look.application is not None else None
+        if not target.substitute:
+            left_s = self._gate.seconds_left(
+                view.key, target.application, requested=current.requested, at_most_s=timeout_s or RESYNC_S
+            )
+            timeout_s = timeout_s if left_s is None else left_s
         carried = self._carrier.carry_out(
             look, cancelled=current.cancelled, trigger=trigger.kind.value, timeout_s=timeout_s, watcher=self._watcher
         )
@@ -268,8 +260,7 @@ class Reconciler(Generic[StepT]):
             self._store.applied.put(state)
             self._reporter.succeeded(look, view, state, trigger, target.substitute)
             if _removes_application(look):
-                self._catalog.forget(view.key)
-                self._reporter.gone(view.key)
+                self._forget(view.key)
                 return Stalled("removed from Git and from the engine")
             return Requeue(0.0)
         return self._failed(current, carried)
@@ -297,15 +288,23 @@ class Reconciler(Generic[StepT]):
             )
             self._store.applied.put(state)
             self._reporter.failed(look, view, state, error, final=True)
+            # Those that wait for it have to say why now.
+            self._healthy_changed(view.key)
             return Requeue(0.0)
         self._reporter.failed(look, view, state, error, final=False)
         return Retry(error.message)
 
+    def _forget(self, key: AppKey) -> None:
+        self._catalog.forget(key)
+        self._reporter.gone(key)
+        # What it leaned on may go now, too.
+        self._healthy_changed(key)
+
     # -- nothing to do -------------------------------------------------------------------------------------------
 
-    def _rest(self, current: _Pass[StepT], held: str) -> Next:
+    def _rest(self, current: _Pass[StepT], hold: Hold | None) -> Next:
         look, view, state, target = current.look, current.view, current.state, current.target
-        now = self._clock.now()
+        now, held = self._clock.now(), hold.reason if hold is not None else ""
         lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, now)
         health, message = judge.overall_health(lines)
         if look.plan.empty and not held:
@@ -320,10 +319,10 @@ class Reconciler(Generic[StepT]):
             watched, state = self._watch_health(current, state, health, message)
             after = watched or after
         elif look.plan.empty and target.application is None and not held:
-            self._catalog.forget(view.key)
-            self._reporter.gone(view.key)
+            self._forget(view.key)
             return Stalled("no longer in Git")
-        if state != self._store.applied.get(view.key):
+        moved = state != self._store.applied.get(view.key)
+        if moved:
             self._store.applied.put(state)
         became_healthy = self._reporter.rests(
             look,
@@ -334,10 +333,18 @@ class Reconciler(Generic[StepT]):
             substitute=target.substitute,
             trouble=self._catalog.trouble(view.key),
         )
-        if became_healthy:
+        if became_healthy or (moved and health is HealthStatus.HEALTHY):
             self._healthy_changed(view.key)
-        if held and look.verdict.waits_for:
-            return Wait(held, RESYNC_S)
+        return after if hold is None else self._after_hold(current, hold, after)
+
+    def _after_hold(self, current: _Pass[StepT], hold: Hold, after: Next) -> Next:
+        refused = hold.reason if hold.refuses and current.requested else ""
+        left_s = (hold.until - self._clock.now()).total_seconds() if hold.until is not None else RESYNC_S
+        after_s = min(max(left_s, 0.0), RESYNC_S)
+        if hold.waits:
+            return Wait(hold.reason, after_s, refused=refused)
+        if isinstance(after, Requeue) and (hold.until is not None or refused):
+            return Requeue(min(after_s, after.after_s), refused=refused)
         return after
 
     def _watch_health(
@@ -382,6 +389,8 @@ class Reconciler(Generic[StepT]):
         )
         self._store.applied.put(state)
         self._reporter.failed(look, view, state, error, final=True)
+        # Those that wait for it have to say why now.
+        self._healthy_changed(view.key)
         return Requeue(0.0) if state.healthy_revision else Requeue(RESYNC_S), state
 
 

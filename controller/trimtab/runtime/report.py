@@ -198,13 +198,6 @@ class Reporter:
             self._event(view.key, "HealthDegraded", message, look.desired.revision, warning=True)
         return became_healthy
 
-    def suspended(self, reason: str, by: str, until: datetime | None) -> str:
-        """The sentence that says so."""
-        parts = ["suspended"]
-        parts += [f"by {by}"] if by else []
-        parts += [f"until {until:%Y-%m-%d %H:%M} UTC"] if until else []
-        return " ".join(parts) + (f': "{reason}"' if reason else "")
-
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     def _base(self, view: View, state: AppliedState, before: AppStatus | None) -> AppStatus:

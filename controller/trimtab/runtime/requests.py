@@ -9,7 +9,7 @@ from trimtab.errors import ConfigError, TrimtabError
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Approval, Pin, Request, RequestState, RequestVerb, Suspension
-from trimtab.model.status import Next, Phase, Requeue, Stalled
+from trimtab.model.status import Next, Phase, Requeue, Stalled, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Clock, EventSink, FailedBuilds, Holds, RequestBox, StatusBoard
 from trimtab.runtime.log import Log
@@ -76,7 +76,10 @@ class RequestDesk:
         if not trigger.requests:
             return
         failure = self._failure(key)
-        if isinstance(followed, Requeue):
+        refused = followed.refused if isinstance(followed, Requeue | Wait) else ""
+        if refused:
+            state, answer = RequestState.REFUSED, refused
+        elif isinstance(followed, Requeue):
             state, answer = RequestState.DONE, self._standing(key)
         elif isinstance(followed, Stalled):
             state, answer = RequestState.REFUSED, followed.reason

@@ -16,6 +16,7 @@ class View:
 
     ``application`` with ``snapshot`` is the last good reading, current unless ``problems`` say why a newer
     commit (``revision``) cannot be used. ``removed``: a complete reading of its repository no longer has it.
+    ``left``: what it depended on, and its wave, as it was last declared, once it is removed.
     """
 
     key: AppKey
@@ -26,6 +27,17 @@ class View:
     removed: bool = False
     prune: bool = True
     diagnostics: tuple[Diagnostic, ...] = ()
+    left: tuple[tuple[AppKey, ...], int] = ((), 0)
+
+    @property
+    def depends_on(self) -> tuple[AppKey, ...]:
+        """Applications that go before it."""
+        return self.application.depends_on if self.application is not None else self.left[0]
+
+    @property
+    def wave(self) -> int:
+        """Its place among the applications of its repository."""
+        return self.application.wave if self.application is not None else self.left[1]
 
     @property
     def usable(self) -> bool:

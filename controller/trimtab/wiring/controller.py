@@ -20,7 +20,10 @@ from trimtab.observability.redaction import Redactor
 from trimtab.plan.secrets import secret_values
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.clock import SystemClock
+from trimtab.runtime.clockjump import LOOK_S as CLOCK_LOOK_S
+from trimtab.runtime.clockjump import ClockWatch
 from trimtab.runtime.loop import ControlLoop
+from trimtab.runtime.order import Order
 from trimtab.runtime.pool import DaemonPool
 from trimtab.runtime.reconciler import Reconciler
 from trimtab.runtime.report import Reporter
@@ -94,7 +97,9 @@ class Controller:
             healthy_changed=self._wake_dependents,
             settle_s=config.settle_s,
             heal=heal,
+            windows=config.sync_windows,
         )
+        self.order = Order(self.catalog, store)
         queue = WorkQueue(clock, random, backoff=self._backoff, meter=metrics)
         self.loop = ControlLoop(
             queue,
@@ -142,6 +147,8 @@ class Controller:
         for repository in self.catalog.repositories:
             self._follow(repository)
         self.scheduler.every("requests", LOOK_S, self.desk.look, jitter=0.0)
+        clock_watch = ClockWatch(self.loop.notify, self.catalog.keys, self.clock)
+        self.scheduler.every("clock", CLOCK_LOOK_S, clock_watch.look, jitter=0.0)
         resync = Resync(self.loop.notify, self.catalog.keys, self.loop.expects, self.clock)
         self.scheduler.every(
             "resync", self.config.resync_interval_s, resync.look, first_s=self.config.resync_interval_s
@@ -229,11 +236,10 @@ class Controller:
         return self.catalog.refresh(repository, known=self.store.applied.apps())
 
     def _wake_dependents(self, key: AppKey) -> None:
-        for view in self.catalog.views():
-            if view.application is not None and key in view.application.depends_on:
-                self.loop.notify(
-                    view.key, Trigger(kind=TriggerKind.DEPENDENCY, at=self.clock.now(), detail=f"{key} is healthy")
-                )
+        for other in self.order.wakes(key):
+            self.loop.notify(
+                other, Trigger(kind=TriggerKind.DEPENDENCY, at=self.clock.now(), detail=f"{key} is ready, or gone")
+            )
 
     def _after_pass(self, key: AppKey, trigger: Trigger, followed: object) -> None:
         self.desk.after_pass(key, trigger, followed)  # type: ignore[arg-type]  # the loop hands on what the pass returned

@@ -37,6 +37,10 @@ spec:
     automated: {enabled: true, prune: false, selfHeal: true, allowEmpty: true}
     retry: {limit: 5, backoff: {duration: 5s, factor: 2, maxDuration: 3m}}
     rollbackOnFailure: false
+    windows:
+      - {kind: allow, schedule: "0 22 * * MON", duration: 2h, timeZone: Europe/Berlin}
+      - {kind: deny, schedule: "0 0 24 12 *", duration: 3d, manualSync: true, syncOverrun: false, description: holidays}
+  wave: -1
   dependsOn: [{name: database}, {name: mail, namespace: shared}]
   ignoreDifferences: [{kind: Container, name: api, jsonPointers: [/HostConfig/Memory]}]
   timeout: 1h30m
@@ -302,3 +306,21 @@ def test_decoding_anything_gives_a_manifest_or_errors_with_places_and_never_rais
     manifest, found = decode(ApplicationManifest, nodes[0])
     assert (manifest is None) == has_errors(found)
     assert all(d.origin.path == "app.yaml" and d.origin.line >= 1 and d.message for d in found)
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        ("{kind: maybe, schedule: '0 0 * * *', duration: 1h}", "must be 'allow' or 'deny'"),
+        ("{kind: deny, schedule: '0 0 * *', duration: 1h}", "4 fields"),
+        ("{kind: deny, schedule: '0 25 * * *', duration: 1h}", "bad hour"),
+        ("{kind: deny, schedule: '0 0 * * *', duration: 0s}", "longer than nothing"),
+        ("{kind: deny, schedule: '0 0 * * *', duration: 1h, timeZone: Berlin}", "no time zone"),
+        ("{kind: deny, schedule: '0 0 * * *'}", "duration is required"),
+        ("{kind: deny, schedule: '0 0 * * *', duration: 1h, clusters: ['*']}", "unknown field 'clusters'"),
+    ],
+)
+def test_a_window_that_cannot_be_used_is_refused_at_its_place(window: str, says: str) -> None:
+    (problem,) = problems(f"  syncPolicy:\n    windows:\n      - {window}\n")
+    assert says in problem.message
+    assert problem.origin.line == 7

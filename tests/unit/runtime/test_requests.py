@@ -12,7 +12,7 @@ from tests.support.clock import FakeClock
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
 from trimtab.model.records import FailedBuild, RequestState, RequestVerb
-from trimtab.model.status import AppStatus, HealthStatus, Phase, Requeue, Retry, Stalled, SyncStatus
+from trimtab.model.status import AppStatus, HealthStatus, Phase, Requeue, Retry, Stalled, SyncStatus, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.runtime.requests import PATIENCE_S, RequestDesk
 from trimtab.store.sqlite import SqliteStore
@@ -196,3 +196,13 @@ def test_what_a_dead_controller_had_accepted_is_done_by_the_next(office: Office,
     office.desk = office.new_desk()
     office.desk.look()
     assert [trigger.requests for _, trigger, _ in office.woken] == [(number,)]
+
+
+@pytest.mark.parametrize(
+    "followed", [Requeue(300, refused="suspended by ada"), Wait("held", 60, refused="suspended by ada")]
+)
+def test_a_sync_that_may_not_be_is_refused_with_the_reason(office: Office, followed: Requeue | Wait) -> None:
+    number = office.ask(RequestVerb.SYNC)
+    ((_, trigger, _),) = office.woken
+    office.desk.after_pass(SHOP, trigger, followed)
+    assert office.answer(number) == (RequestState.REFUSED, "suspended by ada")

@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from trimtab.manifest.kinds.base import DnsLabel, Document, FilePath, JsonPointer, Seconds
+from trimtab.manifest.kinds.windows import Window
 from trimtab.model import application as model
 
 
@@ -51,6 +52,7 @@ class SyncPolicy(Document):
     rollback_on_failure: bool = Field(
         default=True, description="When unhealthy within its deadline, put the last healthy release back."
     )
+    windows: tuple[Window, ...] = Field((), description="When it may, or may not, be changed.")
 
     def to_model(self) -> model.SyncPolicy:
         """The model's form of it."""
@@ -184,6 +186,7 @@ class Settings(Document):
     sync_policy: SyncPolicy = SyncPolicy()
     depends_on: tuple[Dependency, ...] = Field((), description="Applications that have to be healthy first.")
     ignore_differences: tuple[IgnoreDifference, ...] = ()
+    wave: int = Field(0, description="Applications of one repository are synced in this order, each wave once healthy.")
     timeout: Seconds = Field(600.0, description="The deadline of one sync.")
     suspend: Suspend = Suspend(enabled=False)
     patches: tuple[Patch, ...] = ()
