@@ -109,9 +109,7 @@ def _cycles(applications: list[Application]) -> Iterator[tuple[AppKey, Diagnosti
                 yield key, _error(Code.APPLICATION_CYCLE, message, by_key[key].origin, hint)
 
 
-def _waves(
-    applications: list[Application], repositories: Mapping[AppKey, str]
-) -> Iterator[tuple[AppKey, Diagnostic]]:
+def _waves(applications: list[Application], repositories: Mapping[AppKey, str]) -> Iterator[tuple[AppKey, Diagnostic]]:
     """Each wave waits for the lower ones of its repository, so that nothing may depend on a later one there."""
     by_key = {app.key: app for app in applications}
     for app in applications:
