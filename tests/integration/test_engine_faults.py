@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.driving import KEY, Driving
 from tests.support.engine import EngineScope
-from tests.support.proxy import LOST, EngineProxy, answer
+from tests.support.proxy import LOST, EngineProxy, Spoiled, answer
 from tests.support.waiting import eventually
 from trimtab.backends.engine import containers
 from trimtab.backends.engine.client import EngineClient
@@ -103,7 +103,7 @@ def _steps(drive: Driving) -> list[tuple[str, Callable[[], Any], Callable[[dict[
 
 @pytest.mark.parametrize("fault", [answer(500, "something broke in the engine"), LOST], ids=["500", "answer lost"])
 def test_each_step_that_failed_can_be_done_again(
-    drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient, fault: bytes
+    drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient, fault: bytes | Spoiled
 ) -> None:
     for word, step, done in _steps(drive):
         made = step()

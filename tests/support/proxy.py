@@ -1,4 +1,7 @@
-"""A unix socket in front of the engine's that a test can cut, freeze and close, and that counts what is asked."""
+"""A unix socket in front of the engine's that a test can cut, freeze and close, and that counts what is asked.
+
+What shall go wrong with single requests, and when, is told in tests/support/faults.py.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,38 @@ import re
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # A client sends the head of a request as one piece, and no second request before the first is answered.
 REQUEST_LINE = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (\S+) HTTP/1\.[01]\r\n")
 READS = ("GET ", "HEAD ")
-# What a rule says to a request ("POST /v1.41/containers/create?name=x"): None passes it on, bytes are the answer.
-Rule = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoiled:
+    """What becomes of one request and its answer; with the defaults, nothing.
+
+    Attributes:
+        delay_s: before the engine hears of it.
+        reset: the connection ends before the engine hears of it.
+        answered: in place of the engine's answer, after it carried the request out.
+        keep_bytes: of the engine's answer; then the connection ends. None: all of it.
+    """
+
+    delay_s: float = 0.0
+    reset: bool = False
+    answered: bytes = b""
+    keep_bytes: int | None = None
+
+
+# What a rule says to a request ("POST /v1.41/containers/create?name=x"): None passes it on, bytes are the answer that
+# it gets without the engine hearing of it, and ``Spoiled`` says more.
+Rule = Callable[[str], bytes | Spoiled | None]
 # The request is passed on and carried out, and its answer is lost.
-LOST = b""
+LOST = Spoiled(keep_bytes=0)
 
 
 def answer(status: int, message: str, content_type: str = "application/json") -> bytes:
@@ -27,7 +52,7 @@ def answer(status: int, message: str, content_type: str = "application/json") ->
     return f"{head}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 
-def _passes(_request: str) -> bytes | None:
+def _passes(_request: str) -> bytes | Spoiled | None:
     return None
 
 
@@ -104,30 +129,71 @@ class EngineProxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(self._upstream)
+            try:
+                server.connect(self._upstream)
+            except OSError:
+                # The engine is away: to its clients this looks as if its socket had just been closed.
+                client.close()
+                server.close()
+                continue
             with self._lock:
+                self._pairs = [pair for pair in self._pairs if pair[0].fileno() >= 0]
                 self._pairs.append((client, server))
             threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
 
     def _pump(self, client: socket.socket, server: socket.socket) -> None:
-        ends = {client: server, server: client}
-        lost = False
+        pair = _Pair(client, server)
         with client, server, contextlib.suppress(OSError):
             while True:
-                for ready in select.select(list(ends), [], [], 0.5)[0]:
+                for ready in select.select([client, server], [], [], 0.5)[0]:
                     data = ready.recv(65536)
                     self._moving.wait()
-                    if not data or (lost and ready is server):
+                    if not data:
                         return
-                    if ready is client and (line := REQUEST_LINE.match(data)):
+                    if ready is server:
+                        going_on = pair.answered(data)
+                    elif line := REQUEST_LINE.match(data):
                         request = b" ".join(line.groups()).decode()
                         self.requests.append(request)
-                        refusal = self.rule(request)
-                        lost = refusal == LOST
-                        if refusal:
-                            _end(client, refusal)
-                            return
-                    ends[ready].sendall(data)
+                        going_on = pair.asked(data, self.rule(request))
+                    else:
+                        server.sendall(data)
+                        going_on = True
+                    if not going_on:
+                        return
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One connection and what becomes of the request on it; what it returns is whether the connection goes on."""
+
+    client: socket.socket
+    server: socket.socket
+    spoiled: Spoiled = field(default_factory=Spoiled)
+    left: int = 0
+
+    def asked(self, data: bytes, told: bytes | Spoiled | None) -> bool:
+        if isinstance(told, bytes):
+            _end(self.client, told)
+            return False
+        self.spoiled = told or Spoiled()
+        self.left = self.spoiled.keep_bytes or 0
+        if self.spoiled.reset:
+            return False
+        time.sleep(self.spoiled.delay_s)
+        self.server.sendall(data)
+        return True
+
+    def answered(self, data: bytes) -> bool:
+        if self.spoiled.answered:
+            _end(self.client, self.spoiled.answered)
+            return False
+        if self.spoiled.keep_bytes is None:
+            self.client.sendall(data)
+            return True
+        self.client.sendall(data[: self.left])
+        self.left -= len(data)
+        return self.left > 0
 
 
 def _end(client: socket.socket, refusal: bytes) -> None:

@@ -70,10 +70,17 @@ def run(
         from trimtab.runtime.signals import stop_on_signals
         from trimtab.wiring.controller import Controller
         from trimtab.wiring.readside import read_side
+        from trimtab.wiring.starting import patiently
 
         redactor = logging.configure(stream=sys.stderr, level=chosen.log_level)
         with stop_on_signals() as stop:
-            controller = Controller(chosen, redactor=redactor, stop=stop)
+            controller = patiently(
+                lambda: Controller(chosen, redactor=redactor, stop=stop),
+                stop=stop,
+                tell=lambda error, delay_s: tell(f"{error}; trying again in {delay_s:g} s"),
+            )
+            if controller is None:
+                return
             remember(controller.store.facts, chosen.repositories)
             server = None
             try:

@@ -67,7 +67,11 @@ class Controller:
         self.store = open_store(config)
         self.sink = EventFanOut(self.store.events, self.metrics, redactor)
         self.store.on_warning(self.sink.emit)
-        self.engine = open_engine(config, keep_key=True, on_call=self._count_call)
+        try:
+            self.engine = open_engine(config, keep_key=True, on_call=self._count_call)
+        except TrimtabError:
+            self.store.close()
+            raise
         self.lock = EngineLock(self.engine.client, config.installation, on_lost=self._lock_lost)
         try:
             self.lock.acquire()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.config import Config
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, TrimtabError
 from trimtab.runtime.clock import SystemClock
 from trimtab.store.sqlite import SqliteStore
 
@@ -58,7 +58,11 @@ def open_engine(
     from trimtab.images.service import BuildService, PullService
 
     client = EngineClient(config.docker_host, on_call=on_call)
-    key, kept = installation_key(config, client, keep=keep_key)
+    try:
+        key, kept = installation_key(config, client, keep=keep_key)
+    except TrimtabError:
+        client.close()
+        raise
     try:
         choice = BuilderChoice(config.builder)
     except ValueError:
@@ -144,7 +148,6 @@ class EngineRetention:
 
     def sweep(self, keep: Collection[str]) -> None:
         """Never raises for what the engine answers: what cannot go now goes later."""
-        from trimtab.errors import TrimtabError
         from trimtab.images import retention
 
         clock = SystemClock()

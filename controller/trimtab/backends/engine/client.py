@@ -167,6 +167,8 @@ class EngineClient:
             method, path, what=what, key=key, params=params, body=body, data=data, headers=headers, timeout_s=timeout_s
         )
         with translating(what, str(key) if key else None):
+            if _cut_off(response):
+                raise unreachable(f"{what} {key}" if key else what, "its answer was cut off")
             if not response.content:
                 return None
             # Some answers (ping, progress of an import) are text, or one JSON document a line.
@@ -315,6 +317,23 @@ def _one_pool(client: APIClient) -> None:
     pooled = adapter.get_connection
     adapter.get_connection = lambda _url, proxies=None: pooled(client.base_url, proxies)
     client.trust_env = False
+
+
+def _cut_off(response: Response) -> bool:
+    """Whether the connection ended within the answer's head: then nobody noticed, as the length is in the head.
+
+    What ends with the connection is all there when it is a document (some proxies leave the length out).
+    """
+    if response.status_code == 204 or response.request.method == "HEAD":
+        return False
+    headers = response.headers
+    if headers.get("Content-Length", "").isdigit() or "chunked" in headers.get("Transfer-Encoding", ""):
+        return False
+    try:
+        response.json()
+    except ValueError:
+        return True
+    return False
 
 
 def _timed_out(error: Exception) -> bool:
