@@ -76,3 +76,12 @@ def test_it_recovers_from_an_engine_that_was_killed(docker_api: docker.APIClient
             )
             run = shop.scope.api.exec_create(f"{name}-web-1", ["cat", "/data/born"])
             assert shop.scope.api.exec_start(run["Id"]) == born
+
+            # Both at once: the new controller meets an engine that knows its volumes by name only, until it looks.
+            controller.kill9()
+            own.kill9()
+            own.start()
+            controller.start()
+            shop.scope = EngineScope(stack.enter_context(contextlib.closing(engine.connect(own.url))), name)
+            shop.eventually_settled()
+            assert {c.id for c in shop.containers().values()} == {c.id for c in before.values()}

@@ -60,8 +60,10 @@ class Figures:
             f"seed {self.seed}: {self.rounds} rounds, each ended in agreement",
             f"actions: {sum(self.actions.values())} ({_counts(self.actions)})",
             f"faults: {sum(self.faults.values())} of {self.calls} engine calls ({_counts(self.faults)})",
-            "time to converge after the last trouble: "
-            f"median {median(took):.1f} s, 9 of 10 within {nine_of_ten:.1f} s, longest {took[-1]:.1f} s",
+            (
+                "time to converge after the last trouble: "
+                f"median {median(took):.1f} s, 9 of 10 within {nine_of_ten:.1f} s, longest {took[-1]:.1f} s"
+            ),
             f"volumes checked: {self.volumes}, every byte there; foreign objects: {self.strangers}, none touched",
         ]
         return "\n".join(lines)
@@ -93,7 +95,7 @@ class Soak:
         """Trouble, then its end, then the look."""
         number = self.figures.rounds
         random = Random(f"{self.seed}/{number}")
-        faults = ByChance(f"{self.seed}/{number}", random.choice(PROBABILITIES))
+        faults = ByChance(f"{self.seed}/{number}", random.choice(PROBABILITIES), self.controller.installation)
         self.proxy.rule = faults
         self._say(f"round {number}, faults in {faults.probability:.0%} of the calls")
         for _ in range(random.randint(2, 5)):
@@ -101,6 +103,8 @@ class Soak:
             self.figures.actions[verb] += 1
             self._say(self._act(verb, random))
             time.sleep(random.uniform(0.0, 2.0))
+        # Long enough for a controller that was just killed to come back into the trouble.
+        time.sleep(random.uniform(2.0, 6.0) if faults.probability else 0.0)
         self.proxy.rule = lambda _: None
         if not all(app.good for app in self.apps):
             self._say(self._revert("what is bad"))
@@ -190,7 +194,8 @@ class Soak:
                 "is running": have["State"]["Running"] and not have["State"]["Paused"],
                 "is of the right generation": f"GENERATION={want.generation}" in have["Config"]["Env"],
                 "has its memory limit": have["HostConfig"]["Memory"] == want.memory_bytes,
-                "is on its network": set(have["NetworkSettings"]["Networks"]) == {want.network},
+                # Networks that somebody else attached it to are theirs to detach.
+                "is on its network": want.network in have["NetworkSettings"]["Networks"],
                 "has its volume": [mount.get("Name", "") for mount in have["Mounts"]]
                 == ([want.volume] if want.volume else []),
             }

@@ -89,11 +89,13 @@ class AtCall:
 class ByChance:
     """A rule: any request may have any fault. The same seed, and the same requests of each kind, the same faults.
 
-    What is decided for the third ``POST /containers/create`` does not depend on what other threads asked meanwhile.
+    What is decided for the third ``POST /containers/create`` does not depend on what other threads asked meanwhile,
+    nor on ``name``, which differs from run to run.
     """
 
     seed: str
     probability: float = 0.1
+    name: str = ""
     shares: Mapping[Fault, int] = field(
         default_factory=lambda: {
             Fault.REFUSED: 2,
@@ -111,7 +113,7 @@ class ByChance:
 
     def __call__(self, request: str) -> bytes | Spoiled | None:
         """For EngineProxy.rule."""
-        kind = kind_of(request)
+        kind = kind_of(request).replace(self.name, "{}") if self.name else kind_of(request)
         with self._lock:
             self._seen[kind] += 1
             random = Random(f"{self.seed}/{kind}/{self._seen[kind]}")

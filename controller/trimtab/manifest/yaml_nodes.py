@@ -45,6 +45,7 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _INTEGER = re.compile(r"(?P<sign>[-+]?)(?P<digits>0x[0-9a-fA-F]+|0b[01]+|0o?[0-7]+|0|[1-9][0-9]*)", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_MAY_BE_NOT_FINITE = frozenset("+-.")
 # A sign, 0b and 64 digits; anything longer is no 64-bit integer (and would be slow to convert).
 _LONGEST_INTEGER = 67
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
@@ -129,21 +130,20 @@ class _Composer:
     def run(self) -> None:
         """Read all events; what is complete is in ``documents`` even if this raises."""
         while (event := self._loader.get_event()) is not None:
-            match event:
-                case yaml.DocumentStartEvent():
-                    self._anchors.clear()
-                case yaml.ScalarEvent():
-                    self._scalar(event)
-                case yaml.AliasEvent():
-                    self._alias(event)
-                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                    self._open(event)
-                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                    self._close()
-                case yaml.StreamEndEvent():
-                    return
-                case _:
-                    pass  # stream start and document end carry nothing
+            # Events by how many there are of them; their types have no subtypes.
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._open(event)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close()
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                self._anchors.clear()
+            elif kind is yaml.StreamEndEvent:
+                return
 
     def _origin(self, event: yaml.Event) -> Origin:
         mark = event.start_mark
@@ -181,7 +181,7 @@ class _Composer:
         return "", value
 
     def _finite(self, text: str, origin: Origin) -> ScalarValue:
-        if _NOT_FINITE.fullmatch(text):
+        if text[:1] in _MAY_BE_NOT_FINITE and _NOT_FINITE.fullmatch(text):
             message = f"{text} is a number that no JSON document and no engine can take"
             self._report(Code.BAD_SCALAR, message, origin, "quote it if text is meant")
             return text

@@ -18,6 +18,7 @@ from trimtab.backends.engine.errors import Missing, Refused, Taken
 from trimtab.backends.engine.labels import INSTALLATION, KIND
 from trimtab.backends.engine.observe import FILLING_SUFFIX
 from trimtab.backends.engine.steps import CreateContent, RemoveContent
+from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, InternalError
 from trimtab.model.desired import ContentFile
 from trimtab.model.keys import Kind
@@ -124,9 +125,7 @@ def _parents(path: str) -> Iterator[str]:
 def _make(bench: Bench, name: str, labels: Mapping[str, str]) -> Mapping[str, str]:
     """Create a volume; the labels that it has, which are another's if it was there."""
     body = {"Name": name, "Driver": "local", "Labels": dict(labels)}
-    made = bench.client.call("POST", "/volumes/create", what="create content volume", key=name, body=body)
-    found: Mapping[str, str] = made.get("Labels") or {}
-    return found
+    return make_volume(bench.client, body, what="create content volume")
 
 
 def _drop(bench: Bench, name: str) -> None:

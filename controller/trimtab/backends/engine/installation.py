@@ -6,12 +6,14 @@ With another key every seal and every fingerprint would read as somebody else's,
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Mapping
 
 from trimtab.backends.engine import filler
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.content import archive
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
+from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict
 from trimtab.model.desired import ContentFile
 from trimtab.plan.canonical import fingerprint
@@ -67,8 +69,7 @@ def store_key(client: EngineClient, installation: str, key: bytes) -> None:
     name = volume_name(installation)
     labels = {INSTALLATION: installation, KIND: "installation", FINGERPRINT: _fingerprint(key, installation)}
     body = {"Name": name, "Labels": labels}
-    made = client.call("POST", "/volumes/create", what="keep the installation's key", key=name, body=body)
-    if not _ours(made.get("Labels") or {}, installation):
+    if not _ours(make_volume(client, body, what="keep the installation's key"), installation):
         raise Conflict(f"volume {name} is not ours", hint="choose another installation id, or remove that volume")
     there = recover_key(client, installation)
     if there == key:
@@ -87,5 +88,5 @@ def _fingerprint(key: bytes, installation: str) -> str:
     return fingerprint(key, f"the key of installation {installation}")
 
 
-def _ours(labels: dict[str, str], installation: str) -> bool:
+def _ours(labels: Mapping[str, str], installation: str) -> bool:
     return labels.get(INSTALLATION) == installation and labels.get(KIND) == "installation"

@@ -24,6 +24,7 @@ from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.events import EventStream, RawEvent
 from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
+from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, LockHeld, TransientError, TrimtabError
 
 HOLDER = PREFIX + "holder"
@@ -128,10 +129,7 @@ class EngineLock:
             PID: str(os.getpid()),
             STARTED_AT: self._started_at,
         }
-        made = self._client.call(
-            "POST", "/volumes/create", what="take the lock", key=self._name, body={"Name": self._name, "Labels": labels}
-        )
-        there: Mapping[str, str] = made.get("Labels") or {}
+        there = make_volume(self._client, {"Name": self._name, "Labels": labels}, what="take the lock")
         if there.get(KIND) != "lock":
             raise Conflict(
                 f"volume {self._name} is not a lock of ours", hint="remove it, or choose another installation id"

@@ -9,6 +9,7 @@ from trimtab.backends.engine.bench import NOTHING, Bench, Outputs
 from trimtab.backends.engine.convert import volume_body
 from trimtab.backends.engine.errors import Missing, Taken
 from trimtab.backends.engine.steps import CreateVolume, RemoveVolume
+from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict
 from trimtab.model.keys import Kind
 from trimtab.ports import StepContext
@@ -17,9 +18,9 @@ from trimtab.ports import StepContext
 def create(bench: Bench, step: CreateVolume) -> Outputs:
     """Create it; the engine answers with the one of that name if there is one."""
     body = volume_body(step.name, step.spec, step.labels)
-    made = bench.client.call("POST", "/volumes/create", what="create volume", key=step.name, body=body)
+    labels = make_volume(bench.client, body, what="create volume")
     bench.cache.touch(Kind.VOLUME, step.name)
-    if bench.identify(made.get("Labels") or {}, step.name) is None:
+    if bench.identify(labels, step.name) is None:
         raise Taken(
             f"create volume {step.name}: there is one of that name which is not ours",
             hint="declare it external: true to use it as it is, or set another name:",

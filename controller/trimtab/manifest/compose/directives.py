@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import is_
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
@@ -57,6 +58,8 @@ def _take(node: Node, path: Path, paths: list[Path], diagnostics: list[Diagnosti
             return node
         case MappingNode():
             taken = {key: _take(item, (*path, key), paths, diagnostics) for key, item in node.items.items()}
+            if all(map(is_, taken.values(), node.items.values())):
+                return node
             return replace(node, items={key: item for key, item in taken.items() if item is not None})
 
 

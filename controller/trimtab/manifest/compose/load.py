@@ -7,7 +7,7 @@ files -> layer (parse, interpolate, extends, include, merge) -> profiles -> vali
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -154,21 +154,24 @@ def _project(model: MappingNode, project_name: str, variables: Mapping[str, str]
         configs=section("configs"),
         secrets=section("secrets"),
         extensions={key: to_plain(node) for key, node in model.items.items() if key.startswith(_EXTENSION_PREFIX)},
-        origins=dict(_origins(model, ())),
+        origins=_origins(model, (), {}),
         environment=variables,
     )
 
 
-def _origins(node: Node, pointer: Pointer) -> Iterator[tuple[Pointer, Origin]]:
+def _origins(node: Node, pointer: Pointer, found: dict[Pointer, Origin]) -> dict[Pointer, Origin]:
     """Places of everything, the key's where there is one."""
-    match node:
-        case MappingNode():
-            for key, item in node.items.items():
-                yield (*pointer, key), node.key_origins.get(key, item.origin)
-                yield from _origins(item, (*pointer, key))
-        case SequenceNode():
-            for index, item in enumerate(node.items):
-                yield (*pointer, index), item.origin
-                yield from _origins(item, (*pointer, index))
-        case Scalar():
-            return
+    if isinstance(node, MappingNode):
+        places = node.key_origins
+        for key, item in node.items.items():
+            below = (*pointer, key)
+            found[below] = places.get(key, item.origin)
+            if not isinstance(item, Scalar):
+                _origins(item, below, found)
+    elif isinstance(node, SequenceNode):
+        for index, item in enumerate(node.items):
+            below = (*pointer, index)
+            found[below] = item.origin
+            if not isinstance(item, Scalar):
+                _origins(item, below, found)
+    return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -85,36 +85,43 @@ class _Check:
         self.hints = hints or Hints()
 
     def value(self, node: Node, rule: Schema, where: str) -> None:
-        rule = _resolve(rule)
-        if "oneOf" in rule:
-            self._one_of(node, [_resolve(option) for option in rule["oneOf"]], where)
-            return
-        if not _fits(node, rule):
-            self._wrong_type(node, _types(rule), where)
-            return
-        match node:
-            case Scalar():
-                self._scalar(node, rule, where)
-            case SequenceNode():
-                self._sequence(node, rule, where)
-            case MappingNode():
-                self._mapping(node, rule, where)
+        self.check(node, _compiled(rule), where)
 
-    def _one_of(self, node: Node, options: list[Schema], where: str) -> None:
-        fitting = [option for option in _flat(options) if _fits(node, option)]
+    def check(self, node: Node, rule: _Rule, where: str) -> None:
+        kind = _kind_of(node)
+        if rule.options:
+            self._one_of(node, kind, rule, where)
+        elif kind not in rule.kinds and not (kind == "number" and rule.takes_whole(node)):
+            self._wrong_type(node, rule.types, where)
+        elif kind == "object":
+            self._mapping(node, rule, where)  # type: ignore[arg-type]  # what the kind says
+        elif kind == "array":
+            self._sequence(node, rule, where)  # type: ignore[arg-type]
+        elif rule.limits_scalars:
+            self._scalar(node, rule.schema, where)  # type: ignore[arg-type]
+
+    def _one_of(self, node: Node, kind: str, rule: _Rule, where: str) -> None:
+        fitting = [
+            option for option in rule.options if kind in option.kinds or (kind == "number" and option.takes_whole(node))
+        ]
         if not fitting:
-            self._wrong_type(node, [name for option in _flat(options) for name in _types(option)], where)
+            self._wrong_type(node, [name for option in rule.options for name in option.types], where)
+            return
+        if len(fitting) == 1:
+            self.check(node, fitting[0], where)
             return
         # The options of one kind differ in detail only: the best is the one with least to say.
         trials: list[list[Diagnostic]] = []
         for option in fitting:
             trial = _Check(self.hints)
-            trial.value(node, option, where)
+            trial.check(node, option, where)
+            if not trial.diagnostics:
+                return
             trials.append(trial.diagnostics)
         best: list[Diagnostic] = min(trials, key=len)
         self.diagnostics += best
 
-    def _wrong_type(self, node: Node, expected: list[str], where: str) -> None:
+    def _wrong_type(self, node: Node, expected: Sequence[str], where: str) -> None:
         names = list(dict.fromkeys(_KINDS[name] for name in expected))
         wanted = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
         hint = ""
@@ -145,32 +152,33 @@ class _Check:
             if value > rule.get("maximum", value):
                 self._error(Code.OUT_OF_RANGE, f"{where} is {value}; it must be at most {rule['maximum']}", node)
 
-    def _sequence(self, node: SequenceNode, rule: Schema, where: str) -> None:
+    def _sequence(self, node: SequenceNode, rule: _Rule, where: str) -> None:
         seen: list[object] = []
         for i, item in enumerate(node.items):
-            if "items" in rule:
-                self.value(item, rule["items"], f"{where}[{i}]")
+            if rule.items is not None:
+                self.check(item, _compiled(rule.items), f"{where}[{i}]")
+            if not rule.unique:
+                continue
             plain = to_plain(item)
-            if rule.get("uniqueItems") and plain in seen:
+            if plain in seen:
                 self._error(
                     Code.DUPLICATE_ITEM, f"{where}[{i}] is the same as item {seen.index(plain)}", item, "leave one out"
                 )
             seen.append(plain)
 
-    def _mapping(self, node: MappingNode, rule: Schema, where: str) -> None:
-        known: Schema = rule.get("properties", {})
-        patterns: Schema = rule.get("patternProperties", {})
+    def _mapping(self, node: MappingNode, rule: _Rule, where: str) -> None:
+        known = rule.properties
         for name, item in node.items.items():
             inside = f"{where}.{name}" if where else name
             if name in known:
-                self.value(item, known[name], inside)
+                self.check(item, _compiled(known[name]), inside)
                 continue
-            matching = [inner for pattern, inner in patterns.items() if re.search(pattern, name)]
+            matching = [inner for pattern, inner in rule.patterns if pattern.search(name)]
             for inner in matching:
-                self.value(item, inner, inside)
-            if not matching and rule.get("additionalProperties") is False:
-                self._unknown(node, name, rule, where)
-        for name in rule.get("required", ()):
+                self.check(item, _compiled(inner), inside)
+            if not matching and rule.closed:
+                self._unknown(node, name, rule.schema, where)
+        for name in rule.required:
             if name not in node.items:
                 self._error(Code.MISSING_ATTRIBUTE, f"{where} has no attribute '{name}'", node, f"add `{name}:`")
 
@@ -221,24 +229,60 @@ def _types(rule: Schema) -> list[str]:
     return [kinds] if isinstance(kinds, str) else list(kinds)
 
 
-def _fits(node: Node, rule: Schema) -> bool:
-    return any(_is(node, name) for name in _types(rule))
+class _Rule:
+    """One part of the schema with all that checking asks it, looked up once."""
+
+    __slots__ = (
+        "closed", "items", "kinds", "limits_scalars", "options", "patterns", "properties", "required", "schema",
+        "types", "unique",
+    )  # fmt: skip
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.types = tuple(_types(schema))
+        self.kinds = frozenset(self.types)
+        self.options = tuple(_compiled(one) for one in _flat([schema])) if "oneOf" in schema else ()
+        self.properties: Schema = schema.get("properties", {})
+        self.patterns = tuple((re.compile(p), inner) for p, inner in schema.get("patternProperties", {}).items())
+        self.closed = schema.get("additionalProperties") is False
+        self.required = tuple(schema.get("required", ()))
+        self.items: Schema | None = schema.get("items")
+        self.unique = bool(schema.get("uniqueItems"))
+        self.limits_scalars = bool(schema.keys() & {"enum", "pattern", "minimum", "maximum"})
+
+    def takes_whole(self, node: Node) -> bool:
+        """Whether it wants a whole number, and the node, which is a number, is one."""
+        value = node.value if isinstance(node, Scalar) else None
+        return "integer" in self.kinds and isinstance(value, int | float) and value == int(value)
 
 
-def _is(node: Node, name: str) -> bool:
-    match node:
-        case MappingNode():
-            return name == "object"
-        case SequenceNode():
-            return name == "array"
-        case Scalar(value=None):
-            return name == "null"
-        case Scalar(value=bool()):
-            return name == "boolean"
-        case Scalar(value=str()):
-            return name == "string"
-        case Scalar(value=value):
-            return name == "number" or (name == "integer" and isinstance(value, int | float) and value == int(value))
+# By identity: the parts of the schema live as long as the process.
+_RULES: dict[int, _Rule] = {}
+
+
+def _compiled(schema: Schema) -> _Rule:
+    rule = _RULES.get(id(schema))
+    if rule is None:
+        rule = _RULES[id(schema)] = _Rule(_resolve(schema))
+    return rule
+
+
+def _kind_of(node: Node) -> str:
+    """What JSON Schema calls it; a whole number is a number, too."""
+    if type(node) is MappingNode:
+        return "object"
+    if type(node) is SequenceNode:
+        return "array"
+    return _SCALARS[type(node.value)]  # type: ignore[union-attr]  # the one kind that is left
+
+
+_SCALARS: Mapping[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    str: "string",
+    int: "number",
+    float: "number",
+}
 
 
 def _kind(node: Node) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import is_
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -89,7 +90,7 @@ def text(value: str | float | None, at: Node) -> Scalar:
 
 def yes(at: Node) -> Scalar:
     """A true that takes its place from ``at``."""
-    return replace(text(None, at), value=True)
+    return text(True, at)  # noqa: FBT003 - the value of a node
 
 
 def mapping(items: Mapping[str, Node], at: Node, *, keys: Mapping[str, Origin] | None = None) -> MappingNode:
@@ -162,7 +163,7 @@ class Record(Shape):
             name: self.fields[name].shape.read(item, f"{where}.{name}", report) if name in self.fields else item
             for name, item in node.items.items()
         }
-        return replace(node, items=items)
+        return _with(node, items)
 
     @override
     def complete(self, node: Node) -> Node:
@@ -184,7 +185,7 @@ class Record(Shape):
             if missing or (not entry.keep and entry.shape.is_unset(done)):
                 continue
             items[name] = done
-        return replace(node, items=items)
+        return _with(node, items)
 
     @override
     def document(self, value: object, style: Style) -> object:
@@ -223,13 +224,13 @@ class Items(Shape):
         if not isinstance(node, SequenceNode):
             return node
         items = [self.item.read(item, f"{where}[{i}]", report) for i, item in enumerate(node.items)]
-        return replace(node, items=tuple(items))
+        return _with_all(node, items)
 
     @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, SequenceNode):
             return node
-        return replace(node, items=tuple(self.item.complete(item) for item in node.items))
+        return _with_all(node, [self.item.complete(item) for item in node.items])
 
     @override
     def document(self, value: object, style: Style) -> object:
@@ -257,19 +258,32 @@ class Values(Shape):
         if not isinstance(node, MappingNode):
             return node
         items = {name: self.value.read(item, f"{where}.{name}", report) for name, item in node.items.items()}
-        return replace(node, items=items)
+        return _with(node, items)
 
     @override
     def complete(self, node: Node) -> Node:
         if not isinstance(node, MappingNode):
             return node
-        return replace(node, items={name: self.value.complete(item) for name, item in node.items.items()})
+        return _with(node, {name: self.value.complete(item) for name, item in node.items.items()})
 
     @override
     def document(self, value: object, style: Style) -> object:
         if not isinstance(value, Mapping):
             return value
         return {name: self.value.document(item, style) for name, item in value.items()}
+
+
+def _with(node: MappingNode, items: dict[str, Node]) -> MappingNode:
+    """The mapping with these items; itself where they are its own, so that most of a file is never copied."""
+    if len(items) == len(node.items) and all(map(is_, items.values(), node.items.values())):
+        return node
+    return MappingNode(items=items, origin=node.origin, key_origins=node.key_origins, tag=node.tag)
+
+
+def _with_all(node: SequenceNode, items: list[Node]) -> SequenceNode:
+    if all(map(is_, items, node.items)):
+        return node
+    return SequenceNode(items=tuple(items), origin=node.origin, tag=node.tag)
 
 
 def _by_name(node: SequenceNode, value: Callable[[Scalar], Node]) -> Node:
