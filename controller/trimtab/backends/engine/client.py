@@ -324,7 +324,7 @@ def _cut_off(response: Response) -> bool:
 
     What ends with the connection is all there when it is a document (some proxies leave the length out).
     """
-    if response.status_code == 204 or response.request.method == "HEAD":
+    if response.status_code in {204, 304} or response.request.method == "HEAD":
         return False
     headers = response.headers
     if headers.get("Content-Length", "").isdigit() or "chunked" in headers.get("Transfer-Encoding", ""):

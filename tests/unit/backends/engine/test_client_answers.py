@@ -75,6 +75,7 @@ def test_a_document_that_ends_with_the_connection_is_whole(client: EngineClient,
     assert client.call("GET", "/volumes/v", what="read") == {"Labels": {"a": "b"}}
 
 
-def test_no_content_is_no_part_of_an_answer(client: EngineClient, engine: Engine) -> None:
-    engine.answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_no_content_is_no_part_of_an_answer(client: EngineClient, engine: Engine, status: str) -> None:
+    engine.answer = f"HTTP/1.1 {status}\r\n\r\n".encode()
     assert client.call("POST", "/containers/c/start", what="start") is None
