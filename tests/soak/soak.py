@@ -26,7 +26,7 @@ from tests.support.scenario import Controller
 
 # What a convergence may take on a busy machine; a retry waits for up to a minute or two after many failures.
 PATIENCE_S = 300.0
-PROBABILITIES = (0.0, 0.02, 0.05, 0.15)
+PROBABILITIES = (0.0, 0.1, 0.2, 0.35)
 VERBS = ("commit", "commit", "commit", "revert", "meddle", "meddle", "meddle", "stranger", "kill", "kill", "wait")
 ENGINE_VERBS = ("engine kill", "engine restart", "cut")
 TOLD = {
