@@ -130,19 +130,18 @@ class _Composer:
     def run(self) -> None:
         """Read all events; what is complete is in ``documents`` even if this raises."""
         while (event := self._loader.get_event()) is not None:
-            # Events by how many there are of them; their types have no subtypes.
-            kind = type(event)
-            if kind is yaml.ScalarEvent:
+            # By how many there are of them.
+            if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 self._open(event)
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 self._close()
-            elif kind is yaml.AliasEvent:
+            elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
-            elif kind is yaml.DocumentStartEvent:
+            elif isinstance(event, yaml.DocumentStartEvent):
                 self._anchors.clear()
-            elif kind is yaml.StreamEndEvent:
+            elif isinstance(event, yaml.StreamEndEvent):
                 return
 
     def _origin(self, event: yaml.Event) -> Origin:
