@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.backends.engine.adoptions import Adopted, read_record, record
 from trimtab.backends.engine.errors import Missing
+from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, TrimtabError
 from trimtab.model.keys import AppKey, Kind
 
@@ -32,8 +33,8 @@ def write_record(
     """
     name, labels = record(app, objects, installation=installation, seal_key=seal_key, revision=revision)
     body = {"Name": name, "Driver": "local", "Labels": labels}
-    made = client.call("POST", "/volumes/create", what="write down the adoption", key=name, body=body)
-    if not read_record(name, made.get("Labels") or {}, installation=installation, seal_key=seal_key):
+    made = make_volume(client, body, what="write down the adoption")
+    if not read_record(name, made, installation=installation, seal_key=seal_key):
         raise Conflict(f"volume {name} is not ours", hint="remove it, or choose another installation id")
     return name
 
