@@ -16,7 +16,7 @@ from tests.support.memory_tree import Content, MemoryTree
 from tests.support.world import Killed, World
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.backends.engine.steps import EngineStep
-from trimtab.errors import GitUnavailable
+from trimtab.errors import ConfigError, GitUnavailable
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
@@ -46,6 +46,8 @@ class MemoryRepository:
 
     def __init__(self) -> None:
         self.commits: dict[str, MemoryTree] = {}
+        self.fetched: set[str] = set()
+        self.kept: dict[str, str] = {}
         self.down = False
 
     def push(self, files: Mapping[str, Content]) -> str:
@@ -62,9 +64,13 @@ class MemoryRepository:
         return self.head
 
     def snapshot(self, revision: str | None = None) -> Snapshot:
-        if self.down:
-            raise GitUnavailable("the remote does not answer")
         chosen = revision or self.head
+        # As a mirror does: what is here is read from here.
+        if self.down and chosen not in self.fetched:
+            raise GitUnavailable("the remote does not answer")
+        if chosen not in self.commits:
+            raise ConfigError(f"there is no commit {chosen}")
+        self.fetched.add(chosen)
         return Snapshot(
             repo_url=self.url,
             ref="main",
@@ -77,6 +83,9 @@ class MemoryRepository:
 
     def last_followed(self) -> Snapshot | None:
         return None
+
+    def keep(self, name: str, revision: str) -> None:
+        self.kept[name] = revision
 
     def accept(self, revision: str) -> None:
         raise NotImplementedError
@@ -173,8 +182,14 @@ class Process:
         self.catalog.refresh(self.watched, known=self.store.applied.apps())
 
     def reconcile(self, key: AppKey = SHOP, kind: TriggerKind = TriggerKind.COMMIT, *, sync: bool = False) -> Next:
-        requests = (self.store.requests.submit(key, RequestVerb.SYNC),) if sync else ()
-        trigger = Trigger(kind=TriggerKind.REQUEST if sync else kind, at=self.clock.now(), requests=requests)
+        if sync:
+            return self.ask(RequestVerb.SYNC, key)
+        return self.reconciler.reconcile(key, Trigger(kind=kind, at=self.clock.now()), threading.Event())
+
+    def ask(self, verb: RequestVerb, key: AppKey = SHOP) -> Next:
+        """A pass that a person's request woke."""
+        requests = (self.store.requests.submit(key, verb),)
+        trigger = Trigger(kind=TriggerKind.REQUEST, at=self.clock.now(), requests=requests)
         return self.reconciler.reconcile(key, trigger, threading.Event())
 
     def rest(self, key: AppKey = SHOP, passes: int = 12) -> AppStatus:

@@ -165,7 +165,7 @@ class World:
                     foreign[kind, name] = handle
                 else:
                     live.setdefault(key, []).append(self._live(key, kind, handle, found))
-            ids = {ref: self.images[ref].id if ref in self.images else "" for ref in sorted(set(images))}
+            ids = {ref: found.id if (found := self._image(ref)) else "" for ref in sorted(set(images))}
             weights = sorted(weigh(one, self.seal_key) for lives in live.values() for one in lives)
             # As the real one: of all that others have, only what could be taken for ours moves the digest.
             prefixes = (f"{app.project}-", f"{app.project}_") if app else ("",)
@@ -245,6 +245,15 @@ class World:
     def stop(self, container: Container) -> None:
         """A person stops it."""
         self._stop(container)
+
+    def move_tag(self, ref: str) -> None:
+        """A newer image of that name; the older one stays, and only its id names it."""
+        old = self.images[ref]
+        self.images[old.id] = old
+        self.images[ref] = Image(f"sha256:{self._id('i')}", dict(old.config))
+
+    def _image(self, ref: str) -> Image | None:
+        return self.images.get(ref) or next((i for i in self.images.values() if i.id == ref), None)
 
     def forget_events(self) -> None:
         """A new controller did not see who stopped what."""
@@ -568,7 +577,7 @@ class World:
             return {"id": there.id}
         spec = reveal(step.spec)
         image = str(spec["Config"]["Image"])
-        if image not in self.images and not self.images.get(image):
+        if self._image(image) is None:
             raise Missing(f"create container {step.name}: image {image} is not on the engine")
         self._resolve(step.key, spec)
         for name in spec.get("Networks") or {}:
@@ -587,7 +596,7 @@ class World:
         return {"id": made.id}
 
     def _new_container(self, name: str, found: dict[str, str], spec: dict[str, Any]) -> Container:
-        image = self.images.get(str(spec["Config"]["Image"]))
+        image = self._image(str(spec["Config"]["Image"]))
         made = Container(
             self._id("c"),
             name,

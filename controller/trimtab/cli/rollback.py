@@ -34,7 +34,9 @@ def rollback(
     app: AppArgument,
     *,
     to: Annotated[int | None, typer.Option("--to", help="The release to go back to, by its id in history.")] = None,
-    pin: Annotated[bool, typer.Option("--pin", help="Hold it now, without a commit, until the branch moves.")] = False,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Hold it now, without a commit, until Git takes it back, too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     repo: RepoOption = None,
     branch: BranchOption = "",
@@ -43,7 +45,11 @@ def rollback(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Take back in Git what changed since a release: by default the one before the current, that ran well."""
+    """Take back in Git what changed since a release: by default the one before the current, that ran well.
+
+    With --pin Git need not be reachable: the release is held until the branch has a commit that takes back the same,
+    or until 'trimtab sync' or 'trimtab resume'.
+    """
     with explained():
         from trimtab import wiring
         from trimtab.cli.undoing import open_undoing
@@ -52,7 +58,9 @@ def rollback(
         with contextlib.ExitStack() as closing:
             store = wiring.open_store(chosen)
             closing.callback(store.close)
-            undoing = closing.enter_context(open_undoing(chosen, store, key, repo=repo, branch=branch, subpath=subpath))
+            undoing = closing.enter_context(
+                open_undoing(chosen, store, key, repo=repo, branch=branch, subpath=subpath, offline=pin)
+            )
             undoing.choose(to)
             if not pin:
                 _revert(undoing, output, yes=yes)

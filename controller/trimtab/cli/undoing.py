@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trimtab.model.keys import AppKey
     from trimtab.model.records import Release
     from trimtab.model.snapshot import Snapshot
-    from trimtab.ports import Commit
+    from trimtab.ports import Commit, Source
     from trimtab.runtime.catalog import Repository
     from trimtab.store.sqlite import SqliteStore
 
@@ -47,13 +47,20 @@ class Undoing:
         repository: Repository,
         source: GitSource,
         declared: tuple[Declaration, SourceRef] | None,
+        *,
+        offline: bool = False,
     ) -> None:
+        """``offline``: where Git cannot be reached, what was last followed will do.
+
+        Raises:
+            GitUnavailable: the repository cannot be read.
+        """
         self.key = key
         self.source = source
         self._store = store
         self._repository = repository
         self._declared = declared
-        self.head: Snapshot = source.snapshot(source.poll())
+        self.head: Snapshot = newest(source, offline=offline)
         self._now = self._version(self.head)
 
     def _version(self, snapshot: Snapshot) -> Version | None:
@@ -105,7 +112,7 @@ class Undoing:
         }
         seen = {self.head.revision, ""} | bad
         for release in self._store.releases.list(self.key):
-            if release.phase is not Phase.SUCCEEDED or release.revision in seen:
+            if release.phase not in {Phase.SUCCEEDED, Phase.ROLLED_BACK} or release.revision in seen:
                 continue
             seen.add(release.revision)
             try:
@@ -150,16 +157,23 @@ class Undoing:
 
 @contextlib.contextmanager
 def open_undoing(
-    config: Config, store: SqliteStore, key: AppKey, *, repo: str | None, branch: str, subpath: str
+    config: Config,
+    store: SqliteStore,
+    key: AppKey,
+    *,
+    repo: str | None,
+    branch: str,
+    subpath: str,
+    offline: bool = False,
 ) -> Iterator[Undoing]:
-    """Find the repository that declares ``key``, and the one its files are in.
+    """Find the repository that declares ``key``, and the one its files are in; ``offline``: as they were last read.
 
     Raises:
         UserError: no repository declares it, or it has no commits.
     """
     given = (RepositoryConfig(url=repo, branch=branch, path=subpath),) if repo is not None else ()
     with contextlib.ExitStack() as closing:
-        repository, declaration = _find(config, store, key, given, closing)
+        repository, declaration = _find(config, store, key, given, closing, offline=offline)
         source, declared = repository.source, None
         if declaration is not None and declaration.source is not None:
             reference = declaration.source
@@ -168,7 +182,22 @@ def open_undoing(
             closing.callback(source.close)
         if not isinstance(source, GitSource):
             raise UserError(f"{source.url} has no commits, so there is nothing to revert", hint="give --repo")
-        yield Undoing(store, key, repository, source, declared)
+        yield Undoing(store, key, repository, source, declared, offline=offline)
+
+
+def newest(source: Source, *, offline: bool) -> Snapshot:
+    """The newest commit; ``offline``: the one that was last followed, when Git cannot be reached.
+
+    Raises:
+        GitUnavailable: it cannot be reached, and nothing of it is here.
+    """
+    try:
+        return source.snapshot(source.poll())
+    except GitUnavailable:
+        followed = source.last_followed() if offline else None
+        if followed is None:
+            raise
+        return followed
 
 
 def _find(
@@ -177,6 +206,8 @@ def _find(
     key: AppKey,
     given: tuple[RepositoryConfig, ...],
     closing: contextlib.ExitStack,
+    *,
+    offline: bool,
 ) -> tuple[Repository, Declaration | None]:
     from trimtab.cli.watched import watched_repositories
 
@@ -190,7 +221,7 @@ def _find(
         closing.callback(repository.source.close)
         opened.append(repository)
     for repository in sorted(opened, key=lambda each: each.id != known):
-        result = read(repository, repository.source.snapshot(repository.source.poll()))
+        result = read(repository, newest(repository.source, offline=offline))
         declaration = next((d for d in result.declarations if d.key == key), None)
         here = any(app.key == key for app in result.applications) or any(f.key == key for f in result.failed)
         if declaration is not None or here or repository.id == known:

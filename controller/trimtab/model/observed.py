@@ -54,6 +54,7 @@ class Live:
 
     ``fields`` has the shape of ``Resource.spec``, normalised; ``inherited`` holds, in the same shape, what
     the image alone would give (so that it is not drift). ``digest`` and ``revision`` are the labels'.
+    ``image_refs``: by what registries have its image, as ``repository@digest``.
     ``endpoints`` of a network or volume: names of attached containers that are not the application's. ``adopted``: it
     was taken over as it was, under this name, which need not be the one that we would give it; "" for what we made.
     ``was`` is the key that its labels say, when a `moved` gives it another. ``copied_from`` names the volume that a
@@ -70,6 +71,7 @@ class Live:
     inherited: Mapping[str, object] = field(default_factory=dict, repr=False)
     running: Running = Running()
     image_id: str = ""
+    image_refs: tuple[str, ...] = ()
     created_at: datetime | None = None
     endpoints: tuple[str, ...] = ()
     adopted: str = ""

@@ -40,7 +40,9 @@ class AppliedState:
     """The three facts of one application, and what is known of the revision that failed.
 
     A digest is that of the DesiredState, so that an unrelated commit in a monorepo changes the revision and not it.
-    ``tried`` counts the attempts at the failed digest. ``healthy_images`` maps service to the healthy release's image.
+    ``tried`` counts the attempts at the failed digest. ``healthy_images`` maps a service to what its image can be had
+    by, best first, separated by blanks: its id, then its digests in registries. ``previous_*`` is what ran well before
+    the healthy one, for as long as that may still turn out bad. ``applied_at``: when ``applied_digest`` was applied.
     """
 
     app: AppKey
@@ -56,6 +58,10 @@ class AppliedState:
     failed_reason: str = ""
     tried: int = 0
     updated_at: datetime | None = None
+    previous_revision: str = ""
+    previous_digest: str = ""
+    previous_images: Mapping[str, str] = field(default_factory=dict)
+    applied_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,13 +45,14 @@ def worst(statuses: tuple[HealthStatus, ...]) -> HealthStatus:
 
 
 class Phase(StrEnum):
-    """An operation's phase."""
+    """An operation's phase. ROLLED_BACK: carried out to the end, but in the place of a release that failed."""
 
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     ERROR = "Error"
     TERMINATING = "Terminating"
+    ROLLED_BACK = "RolledBack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,13 @@ class Source(Protocol):
         """Follow the target to ``revision`` although history was rewritten: a person said yes."""
         ...
 
+    def keep(self, name: str, revision: str) -> None:
+        """Never lose a commit that is here, whatever becomes of its branch; one for each ``name``, "" for none.
+
+        Never raises: that what may be needed later cannot be held is no reason not to go on now.
+        """
+        ...
+
     def log(self, revision: str, limit: int) -> tuple[Commit, ...]:
         """``revision`` and its ancestors, newest first."""
         ...

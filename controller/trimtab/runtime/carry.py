@@ -63,7 +63,7 @@ class Carrier(Generic[StepT]):
     ) -> None:
         self._driver = driver
         self._store = store
-        self._sink = sink
+        self.sink = sink
         self._clock = clock
         self._meter = meter
         self._workers = workers
@@ -78,8 +78,12 @@ class Carrier(Generic[StepT]):
         initiated_by: str = "",
         timeout_s: float | None = None,
         watcher: Watcher[StepT] | None = None,
+        instead_of: str = "",
     ) -> Carried:
-        """Run the plan of ``look`` to its end, or to the end of what can be done."""
+        """Run the plan of ``look`` to its end, or to the end of what can be done.
+
+        ``instead_of``: what failed, when this takes its place; then doing well is not called success.
+        """
         plan, snapshot = look.plan, look.snapshot
         seen: Watcher[StepT] = watcher or Watcher()
         release = self._store.releases.begin(
@@ -122,9 +126,18 @@ class Carrier(Generic[StepT]):
         if error is None and not stopped:
             for approval in look.approvals:
                 self._store.holds.consume(approval)
-        phase = Phase.SUCCEEDED if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
-        self._store.releases.finish(plan.app, release, phase, str(error) if error else "", self._images(look))
+        well = Phase.ROLLED_BACK if instead_of else Phase.SUCCEEDED
+        phase = well if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
+        said = str(error) if error else f"in the place of {instead_of}" if instead_of else ""
+        self._store.releases.finish(plan.app, release, phase, said, self._images(look))
         return Carried(outcomes=outcomes, release=release, error=error, cancelled=stopped and error is None)
+
+    def revoke(self, look: Look[StepT], message: str) -> None:
+        """A release that was carried out turned out bad afterwards: history says so."""
+        for release in self._store.releases.list(look.plan.app):
+            if release.revision == look.desired.revision and release.phase is Phase.SUCCEEDED:
+                self._store.releases.finish(release.app, release.id, Phase.FAILED, message, release.images)
+                return
 
     @staticmethod
     def _images(look: Look[StepT]) -> dict[str, str]:
@@ -196,7 +209,7 @@ class Carrier(Generic[StepT]):
         for change in changes:
             fields = {field.attribute: [field.before, field.after] for field in change.fields if not field.sensitive}
             detail = change.detail or ", ".join(field.attribute for field in change.fields) or change.reason.value
-            self._sink.emit(
+            self.sink.emit(
                 Event(
                     at=self._clock.now(),
                     app=look.plan.app,

@@ -28,6 +28,8 @@ SourceFactory = Callable[[SourceRef], Source]
 _DECLARED = "declared/"
 # Older revisions that are held by rollbacks and pins; applications of one repository rarely hold more.
 KEPT_OLDER = 4
+# Commits that an application may have to go back to.
+KEPT_SLOTS = ("healthy", "previous")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,6 +124,8 @@ class Catalog:
 
     def forget(self, key: AppKey) -> None:
         """A removed application is gone from the engine, too."""
+        for slot in KEPT_SLOTS:
+            self.keep(key, slot, "")
         with self._lock:
             self.generation += 1
             self._views.pop(key, None)
@@ -168,6 +172,16 @@ class Catalog:
         repository.source.accept(str(revision))
         self.refresh(repository, known=known)
         return True
+
+    def keep(self, key: AppKey, slot: str, revision: str) -> None:
+        """Hold on to one older commit of an application, for each ``slot``; "" lets go of it."""
+        repository = self.owner(key)
+        if repository is None:
+            return
+        declared = self._afar[key][0].source if key in self._afar else None
+        source = self._sources.get(declared) if declared is not None else repository.source
+        if source is not None:
+            source.keep(f"{slot}/{key.namespace}/{key.name}", revision)
 
     def trouble(self, key: AppKey) -> TrimtabError | None:
         """Why the repository of an application cannot be followed now."""

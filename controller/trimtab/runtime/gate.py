@@ -70,7 +70,8 @@ class Gate:
         if (refused := _unless_go(look)) is not None:
             return refused
         if app is not None and not asked.requested:
-            if not app.sync_policy.automated:
+            # A sync that a person asked for ends with what ran well, too.
+            if not app.sync_policy.automated and (asked.drift_only or not asked.way_back):
                 return Hold(reason="automated sync is off; 'trimtab sync' applies it")
             if asked.drift_only and not app.sync_policy.self_heal:
                 return Hold(reason="selfHeal is off; 'trimtab sync' repairs it")

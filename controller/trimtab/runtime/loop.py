@@ -71,10 +71,7 @@ class ControlLoop:
         workers: int = WORKERS,
         meter: Meter | None = None,
         after_pass: AfterPass = lambda _key, _trigger, _next: None,
-        retry_limit: Callable[[AppKey], int] = lambda _key: -1,
     ) -> None:
-        """``retry_limit``: how often in a row an application is retried, -1 without end."""
-        self._retry_limit = retry_limit
         self._queue = queue
         self._reconcile = reconcile
         self._clock = clock
@@ -202,9 +199,6 @@ class ControlLoop:
             _log.info("pass cut short", app=str(key), reason=running.reason)
             self._queue.postpone(key, TERMINATED_S)
             followed = Stalled(running.reason)
-        if isinstance(followed, Retry) and 0 <= self._retry_limit(key) <= work.failures:
-            followed = Stalled(f"{followed.reason}; not retried more than {work.failures} times (retry.limit)")
-            _log.warning("pass failed for the last time", app=str(key), reason=followed.reason)
         now = self._clock.now()
         match followed:
             case Requeue(after_s=after_s):

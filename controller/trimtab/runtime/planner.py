@@ -21,9 +21,11 @@ from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions
 from trimtab.plan.guard import GuardInputs, guard
+from trimtab.plan.imagepins import candidates, pin_images
 from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver
 
 StepT = TypeVar("StepT")
+NO_IMAGES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +117,18 @@ class Planner(Generic[StepT]):
         prune: bool = True,
         fresh: bool = False,
         diagnostics: tuple[Diagnostic, ...] = (),
+        images: Mapping[str, str] = NO_IMAGES,
     ) -> Look[StepT]:
         """Stages 5 to 8. The same plan is used again while neither side has changed.
+
+        ``images`` are those that the release ran when it ran well: they are used, wherever their tags point now.
 
         Raises:
             BackendUnavailable: the engine does not answer.
         """
         refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
-        observed = self._driver.observe(key, images=refs, fresh=fresh)
+        observed = self._driver.observe(key, images=(*refs, *candidates(desired, images)), fresh=fresh)
+        desired = pin_images(desired, images, observed.images)
         with self._lock:
             last = self._looks.get(key)
         if (

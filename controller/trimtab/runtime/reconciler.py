@@ -13,10 +13,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Generic, TypeVar
 
-from trimtab.errors import BuildFailed, TransientError, UnhealthyRelease, UserError
-from trimtab.model.application import Application
+from trimtab.errors import TransientError, TrimtabError, UnhealthyRelease, UserError
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
@@ -25,14 +25,19 @@ from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Wa
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
+from trimtab.plan.imagepins import images_of
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.gate import Asked, Gate, Hold
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look, Planner
+from trimtab.runtime.probation import GiveUp, Probation, Standing
+from trimtab.runtime.recall import recalled
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.selfheal import SelfHealBackoff
+from trimtab.runtime.target import Target, Targets
+from trimtab.runtime.tries import Tries
 from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
@@ -47,23 +52,13 @@ DRIFT = frozenset({Reason.DRIFT, Reason.MISSING, Reason.STOPPED, Reason.DUPLICAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
-    """The revision that this pass works towards, and why it is not Git's newest."""
-
-    application: Application | None
-    view: View
-    substitute: str = ""
-    report_only: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass(Generic[StepT]):
     """What one pass has found out before it acts or rests."""
 
     look: Look[StepT]
     view: View
     state: AppliedState
-    target: _Target
+    target: Target
     trigger: Trigger
     cancelled: threading.Event
     requested: bool
@@ -103,6 +98,9 @@ class Reconciler(Generic[StepT]):
         self._retention = retention
         self._healthy_changed = healthy_changed
         self._settle_s = settle_s
+        self._targets = Targets(catalog, planner, store.holds, carrier.sink, clock)
+        self._probation = Probation(clock)
+        self._tries = Tries()
 
     def reconcile(self, key: AppKey, trigger: Trigger, cancelled: threading.Event) -> Next:
         """One pass. Raises nothing that it can explain: that becomes a status and a Next."""
@@ -111,6 +109,8 @@ class Reconciler(Generic[StepT]):
             return Stalled("no watched repository declares it")
         state = self._store.applied.get(key)
         requested = trigger.kind is TriggerKind.REQUEST and self._asks_for_sync(trigger)
+        if requested:
+            self._tries.forget(key)
         try:
             if requested and self._catalog.accept(key, known=self._store.applied.apps()):
                 view = self._catalog.view(key) or view
@@ -126,12 +126,13 @@ class Reconciler(Generic[StepT]):
         if self._command:
             return True
         found = (self._store.requests.get(request) for request in trigger.requests)
-        return any(request is not None and request.verb is RequestVerb.SYNC for request in found)
+        # Holding an older release is to be carried out as well, where nothing is by itself.
+        return any(request is not None and request.verb in {RequestVerb.SYNC, RequestVerb.PIN} for request in found)
 
     def _pass(
         self, view: View, state: AppliedState, trigger: Trigger, cancelled: threading.Event, *, requested: bool
     ) -> Next:
-        target = self._target(view, state, requested=requested)
+        target = self._targets.choose(view, state, requested=requested)
         if target is None:
             self._reporter.unreadable(view, state)
             return Stalled("its manifests cannot be used")
@@ -142,8 +143,16 @@ class Reconciler(Generic[StepT]):
             desired = self._planner.nothing(view.key, view.revision)
         prune = app.sync_policy.prune if app is not None else view.prune
         look = self._planner.look(
-            view.key, desired, application=app, snapshot=snapshot, prune=prune, fresh=trigger.kind is TriggerKind.TIMER
+            view.key,
+            desired,
+            application=app,
+            snapshot=snapshot,
+            prune=prune,
+            fresh=trigger.kind is TriggerKind.TIMER,
+            images=target.images,
         )
+        if app is not None and not target.substitute and not state.applied_digest:
+            state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
         if target.substitute:
             # Git's own state is what a reader compares with; the substitute is what is carried out.
             state = replace(state, desired_revision=view.revision)
@@ -157,57 +166,6 @@ class Reconciler(Generic[StepT]):
             return self._carry_out(current)
         return self._rest(current, hold)
 
-    # -- which revision ------------------------------------------------------------------------------------------
-
-    def _target(self, view: View, state: AppliedState, *, requested: bool) -> _Target | None:
-        if view.problems:
-            good = view if view.application is not None else self._older(view, state.applied_revision)
-            if good is None or good.application is None:
-                return None
-            return _Target(application=good.application, view=good, substitute="the newest commit cannot be used")
-        if view.removed or view.application is None or view.snapshot is None:
-            return _Target(application=None, view=view)
-        pin = self._store.holds.pinned(view.key)
-        if pin is not None:
-            if pin.branch_revision in {"", view.revision}:
-                pinned = self._older(view, pin.revision)
-                if pinned is not None:
-                    return _Target(
-                        application=pinned.application,
-                        view=pinned,
-                        substitute=f"held at {pin.revision[:7]} by rollback --pin",
-                    )
-            else:
-                self._store.holds.unpin(view.key)
-        desired = self._planner.desired(view.application, view.snapshot)
-        if desired.digest != state.failed_digest or requested or not state.failed_digest:
-            return _Target(application=view.application, view=view)
-        # A failed build has changed nothing: what runs is not rolled back, it is looked after.
-        if view.application.rollback_on_failure or state.failed_reason.startswith(BuildFailed.default_code):
-            older = self._way_back(view, state)
-            if older is not None:
-                return _Target(application=older.application, view=older, substitute=state.failed_reason)
-        return _Target(
-            application=view.application, view=view, report_only=state.failed_reason or "this revision failed before"
-        )
-
-    def _way_back(self, view: View, state: AppliedState) -> View | None:
-        """What takes a failed state's place: what was applied last unless that is it, else what last ran well."""
-        last = (state.applied_revision, state.applied_digest)
-        for revision, digest in (last, (state.healthy_revision, state.healthy_digest)):
-            if digest and digest != state.failed_digest:
-                older = self._older(view, revision)
-                if older is not None:
-                    return older
-        return None
-
-    def _older(self, view: View, revision: str) -> View | None:
-        if not revision:
-            return None
-        if view.snapshot is not None and view.snapshot.revision == revision and view.application is not None:
-            return view
-        return self._catalog.at(view.key, revision)
-
     # -- whether to act ------------------------------------------------------------------------------------------
 
     def _hold(self, current: _Pass[StepT]) -> Hold | None:
@@ -215,10 +173,13 @@ class Reconciler(Generic[StepT]):
         target, look = current.target, current.look
         if target.report_only:
             return Hold(reason=target.report_only)
+        tried = "" if current.requested else self._tries.left_at(look.plan.app, look.desired.digest)
+        if tried and not look.plan.empty:
+            return Hold(reason=f"{tried}; a commit or 'trimtab sync' tries again")
         asked = Asked(
             requested=current.requested,
             drift_only=current.state.applied_digest == look.desired.digest,
-            way_back=bool(target.substitute) and target.substitute == current.state.failed_reason,
+            way_back=target.rolls_back,
         )
         return self._gate.hold(look, target.application, asked)
 
@@ -240,7 +201,7 @@ class Reconciler(Generic[StepT]):
         known = None if self._command or trigger.kind is TriggerKind.REQUEST else self._carrier.known_to_fail(look)
         if known is not None:
             return self._failed(current, Carried(outcomes=(), release=0, error=known))
-        self._reporter.begins(look, view, state, target.substitute)
+        self._reporter.begins(look, view, state, target)
         timeout_s = look.application.timeout_s if look.application is not None else None
         if not target.substitute:
             left_s = self._gate.seconds_left(
@@ -248,17 +209,21 @@ class Reconciler(Generic[StepT]):
             )
             timeout_s = timeout_s if left_s is None else left_s
         carried = self._carrier.carry_out(
-            look, cancelled=current.cancelled, trigger=trigger.kind.value, timeout_s=timeout_s, watcher=self._watcher
+            look,
+            cancelled=current.cancelled,
+            trigger=trigger.kind.value,
+            timeout_s=timeout_s,
+            watcher=self._watcher,
+            instead_of=f"{state.failed_revision[:7]}: {target.substitute}" if target.rolls_back else "",
         )
         if carried.done:
             now = self._clock.now()
+            self._tries.forget(view.key)
             if not target.substitute:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
-            state = replace(
-                state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now
-            )
+            state = _applied(state, look, now)
             self._store.applied.put(state)
-            self._reporter.succeeded(look, view, state, trigger, target.substitute)
+            self._reporter.succeeded(look, view, state, trigger, target)
             if _removes_application(look):
                 self._forget(view.key)
                 return Stalled("removed from Git and from the engine")
@@ -279,20 +244,19 @@ class Reconciler(Generic[StepT]):
         # A repair of what ran well before is tried again, later and later: nothing is ever given up that once worked.
         repair = state.applied_digest == look.desired.digest
         if isinstance(error, UserError) and not current.target.substitute and not repair:
-            state = replace(
-                state,
-                failed_revision=look.desired.revision,
-                failed_digest=look.desired.digest,
-                failed_reason=f"{error.code}: {error.message}",
-                tried=state.tried + 1,
-            )
+            state = _failed(state, look, error)
             self._store.applied.put(state)
             self._reporter.failed(look, view, state, error, final=True)
             # Those that wait for it have to say why now.
             self._healthy_changed(view.key)
             return Requeue(0.0)
-        self._reporter.failed(look, view, state, error, final=False)
-        return Retry(error.message)
+        limit = look.application.sync_policy.retry_limit if look.application is not None else -1
+        left_at = self._tries.failed(view.key, look.desired.digest, limit, f"{error.code}: {error.message}")
+        if left_at and not current.target.substitute and not repair:
+            state = replace(_failed(state, look, error), failed_reason=left_at)
+            self._store.applied.put(state)
+        self._reporter.failed(look, view, state, error, final=bool(left_at))
+        return Requeue(0.0) if left_at else Retry(error.message)
 
     def _forget(self, key: AppKey) -> None:
         self._catalog.forget(key)
@@ -309,9 +273,7 @@ class Reconciler(Generic[StepT]):
         health, message = judge.overall_health(lines)
         if look.plan.empty and not held:
             if state.applied_digest != look.desired.digest or state.applied_revision != look.desired.revision:
-                state = replace(
-                    state, applied_revision=look.desired.revision, applied_digest=look.desired.digest, updated_at=now
-                )
+                state = _applied(state, look, now)
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
         after: Next = Requeue(DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S)
@@ -330,7 +292,7 @@ class Reconciler(Generic[StepT]):
             state,
             lines,
             held=held,
-            substitute=target.substitute,
+            target=target,
             trouble=self._catalog.trouble(view.key),
         )
         if became_healthy or (moved and health is HealthStatus.HEALTHY):
@@ -356,42 +318,106 @@ class Reconciler(Generic[StepT]):
         """
         look, view = current.look, current.view
         now, app = self._clock.now(), look.application
+        timeout_s = app.timeout_s if app is not None else RESYNC_S
+        standing = Standing(
+            health=health,
+            message=message,
+            hopeless=judge.beyond_hope(look.desired, look.observed, look.plan.changes, now),
+            left_s=timeout_s - (now - (state.applied_at or now)).total_seconds(),
+            timeout_s=timeout_s,
+        )
         if state.healthy_digest == look.desired.digest:
             if state.healthy_revision != look.desired.revision and health is HealthStatus.HEALTHY:
                 state = replace(state, healthy_revision=look.desired.revision)
-            return None, state
+                self._keep(view.key, state)
+            if current.target.substitute or not state.previous_digest:
+                return None, state
+            verdict = self._probation.later(view.key, look.desired.digest, standing)
+            if isinstance(verdict, GiveUp):
+                return self._give_up(current, _unproved(state), verdict)
+            return (None if verdict is None else Requeue(verdict + 0.05)), state
         if health is HealthStatus.HEALTHY:
             left_s = judge.seconds_to_settle(look.desired, look.observed, now, self._settle_s)
             if left_s > 0:
                 return Requeue(left_s + 0.05), state
-            images = {resource.key.name: resource.name for resource in look.desired.of_kind(Kind.IMAGE)}
-            state = replace(
-                state, healthy_revision=look.desired.revision, healthy_digest=look.desired.digest, healthy_images=images
-            )
+            state = _proved(state, look)
+            self._keep(view.key, state)
             self._store.applied.put(state)
-            self._retention.sweep(self._store.releases.recent_images(view.key, 5) | frozenset(images.values()))
+            refs = frozenset(resource.name for resource in look.desired.of_kind(Kind.IMAGE))
+            self._retention.sweep(self._store.releases.recent_images(view.key, 5) | refs)
             return None, state
         if current.target.substitute:
             return None, state
-        hopeless = judge.beyond_hope(look.desired, look.observed, look.plan.changes, now)
-        applied_at = state.updated_at or now
-        timeout_s = app.timeout_s if app is not None else RESYNC_S
-        left_s = timeout_s - (now - applied_at).total_seconds()
-        if not hopeless and left_s > 0:
-            return Requeue(min(left_s, RESYNC_S) + 0.05), state
-        error = UnhealthyRelease(hopeless or f"not healthy within {timeout_s:.0f} s: {message}")
-        state = replace(
-            state,
-            failed_revision=look.desired.revision,
-            failed_digest=look.desired.digest,
-            failed_reason=f"{error.code}: {error.message}",
-            tried=state.tried + 1,
-        )
+        verdict = self._probation.at_first(standing)
+        if isinstance(verdict, GiveUp):
+            return self._give_up(current, state, verdict)
+        return Requeue(min(verdict, RESYNC_S) + 0.05), state
+
+    def _give_up(self, current: _Pass[StepT], state: AppliedState, verdict: GiveUp) -> tuple[Next | None, AppliedState]:
+        look, view = current.look, current.view
+        error = UnhealthyRelease(verdict.reason)
+        state = _failed(state, look, error)
         self._store.applied.put(state)
+        self._carrier.revoke(look, str(error))
         self._reporter.failed(look, view, state, error, final=True)
         # Those that wait for it have to say why now.
         self._healthy_changed(view.key)
         return Requeue(0.0) if state.healthy_revision else Requeue(RESYNC_S), state
+
+    def _keep(self, key: AppKey, state: AppliedState) -> None:
+        """What may have to be put back stays readable, whatever becomes of its branch."""
+        self._catalog.keep(key, "healthy", state.healthy_revision)
+        self._catalog.keep(key, "previous", state.previous_revision)
+
+
+def _applied(state: AppliedState, look: Look[StepT], now: datetime) -> AppliedState:
+    """Carried out to the end; when that changed something, its deadline begins."""
+    desired = look.desired
+    applied_at = now if state.applied_digest != desired.digest else state.applied_at
+    return replace(
+        state, applied_revision=desired.revision, applied_digest=desired.digest, applied_at=applied_at, updated_at=now
+    )
+
+
+def _proved(state: AppliedState, look: Look[StepT]) -> AppliedState:
+    """It ran well; what ran well before it is kept in mind until its deadline."""
+    if state.healthy_digest:
+        state = replace(
+            state,
+            previous_revision=state.healthy_revision,
+            previous_digest=state.healthy_digest,
+            previous_images=state.healthy_images,
+        )
+    return replace(
+        state,
+        healthy_revision=look.desired.revision,
+        healthy_digest=look.desired.digest,
+        healthy_images=images_of(look.desired, look.observed),
+    )
+
+
+def _unproved(state: AppliedState) -> AppliedState:
+    """It did not run well after all: what ran well is what did before it."""
+    return replace(
+        state,
+        healthy_revision=state.previous_revision,
+        healthy_digest=state.previous_digest,
+        healthy_images=state.previous_images,
+        previous_revision="",
+        previous_digest="",
+        previous_images={},
+    )
+
+
+def _failed(state: AppliedState, look: Look[StepT], error: TrimtabError) -> AppliedState:
+    """Not to be tried again by itself."""
+    return replace(
+        state,
+        failed_revision=look.desired.revision,
+        failed_digest=look.desired.digest,
+        failed_reason=f"{error.code}: {error.message}",
+        tried=state.tried + 1,
+    )
 
 
 def _removes_application(look: Look[StepT]) -> bool:

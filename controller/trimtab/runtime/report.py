@@ -26,6 +26,7 @@ from trimtab.plan.render.summary import summary_line
 from trimtab.ports import Clock, EventSink, Meter, Store
 from trimtab.runtime.meter import NoMeter
 from trimtab.runtime.planner import Look
+from trimtab.runtime.target import Target
 from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
@@ -80,7 +81,7 @@ class Reporter:
 
     # -- a sync --------------------------------------------------------------------------------------------------
 
-    def begins(self, look: Look[StepT], view: View, state: AppliedState, substitute: str) -> None:
+    def begins(self, look: Look[StepT], view: View, state: AppliedState, target: Target) -> None:
         """A plan is about to be carried out."""
         before = self._store.statuses.get(view.key)
         lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, self._clock.now())
@@ -90,29 +91,29 @@ class Reporter:
                 self._base(view, state, before),
                 sync=SyncStatus.OUT_OF_SYNC,
                 health=HealthStatus.PROGRESSING if health in {HealthStatus.HEALTHY, HealthStatus.MISSING} else health,
-                message=substitute or summary_line(look.plan.changes),
+                message=target.substitute or summary_line(look.plan.changes),
                 phase=Phase.RUNNING,
                 resources=lines,
             )
         )
-        reason = "RollbackStarted" if substitute and _is_failure(substitute) else "SyncStarted"
+        reason = "RollbackStarted" if target.rolls_back else "SyncStarted"
         self._event(
             view.key, reason, f"{_short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision
         )
 
-    def succeeded(self, look: Look[StepT], view: View, state: AppliedState, trigger: Trigger, substitute: str) -> None:
+    def succeeded(self, look: Look[StepT], view: View, state: AppliedState, trigger: Trigger, target: Target) -> None:
         """All of a plan was carried out."""
-        if substitute and _is_failure(substitute):
-            message = f"{_short(state.failed_revision)} failed ({substitute}); back at {_short(look.plan.revision)}"
+        if target.rolls_back:
+            failed = f"{_short(state.failed_revision)} failed ({target.substitute})"
+            message = f"{failed}; back at {_short(look.plan.revision)}"
             self._event(view.key, "RolledBack", message, look.plan.revision, warning=True)
         else:
             done = ", ".join(f"{c.verb} {c.name}" for c in look.plan.changes if c.acts)
             self._event(view.key, "SyncSucceeded", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
         took_s = (self._clock.now() - trigger.at).total_seconds()
-        self._meter.count(
-            "app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=Phase.SUCCEEDED.value
-        )
-        if trigger.revision:
+        phase = Phase.ROLLED_BACK if target.rolls_back else Phase.SUCCEEDED
+        self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=phase.value)
+        if trigger.revision and not target.substitute:
             self._meter.observe("time_to_deploy_seconds", took_s, name=view.key.name, namespace=view.key.namespace)
 
     def failed(self, look: Look[StepT], view: View, state: AppliedState, error: TrimtabError, *, final: bool) -> None:
@@ -181,20 +182,20 @@ class Reporter:
         lines: tuple[ResourceStatus, ...],
         *,
         held: str,
-        substitute: str,
+        target: Target,
         trouble: TrimtabError | None = None,
     ) -> bool:
         """A pass that changed nothing; whether the application has just become healthy."""
         before = self._store.statuses.get(view.key)
         base = replace(self._base(view, state, before), resources=lines)
-        after, reason = _standing(base, look, view, held=held, substitute=substitute, trouble=trouble)
+        after, reason = _standing(base, look, view, held=held, target=target, trouble=trouble)
         self._put(after, reason=reason, warning=reason in {"ManifestInvalid", "Held"})
         health, message = after.health, after.message
         was = before.health if before is not None else None
         became_healthy = health is HealthStatus.HEALTHY and was is not HealthStatus.HEALTHY
         if became_healthy:
             self._event(view.key, "Healthy", f"{_short(look.desired.revision)} runs well", look.desired.revision)
-        elif health is HealthStatus.DEGRADED and was is not HealthStatus.DEGRADED and not substitute:
+        elif health is HealthStatus.DEGRADED and was is not HealthStatus.DEGRADED and not target.substitute:
             self._event(view.key, "HealthDegraded", message, look.desired.revision, warning=True)
         return became_healthy
 
@@ -264,7 +265,7 @@ def _standing(
     view: View,
     *,
     held: str,
-    substitute: str,
+    target: Target,
     trouble: TrimtabError | None,
 ) -> tuple[AppStatus, str]:
     """Where an application stands after a pass that changed nothing, and the reason of the event that says so."""
@@ -280,11 +281,12 @@ def _standing(
     if view.problems:
         problems = _first(view.problems)
         return replace(now, sync=SyncStatus.UNKNOWN, message=problems, phase=Phase.ERROR), "ManifestInvalid"
-    if substitute:
-        keeps = f"{substitute}; the previous release {_short(look.desired.revision)} keeps serving"
-        health = HealthStatus.DEGRADED if substitute.startswith(UNHEALTHY_CODE) else health
-        said = keeps if _is_failure(substitute) else substitute
-        phase = Phase.FAILED if _is_failure(substitute) else now.phase
+    if target.substitute:
+        said, phase = target.substitute, now.phase
+        if target.rolls_back:
+            said = f"{said}; the previous release {_short(look.desired.revision)} keeps serving"
+            phase = Phase.FAILED
+        health = HealthStatus.DEGRADED if said.startswith(UNHEALTHY_CODE) else health
         return replace(now, sync=SyncStatus.OUT_OF_SYNC, health=health, message=said, phase=phase), ""
     if held.startswith("suspended"):
         return replace(now, health=HealthStatus.SUSPENDED, message=held, suspended=held), "Suspended"
@@ -305,10 +307,6 @@ def _notes(changes: tuple[Change, ...]) -> str:
 
 def _fresh(status: AppStatus, now: datetime) -> bool:
     return status.observed_at is not None and (now - status.observed_at).total_seconds() < OBSERVED_AGAIN_S
-
-
-def _is_failure(substitute: str) -> bool:
-    return substitute.startswith("TT")
 
 
 def _short(revision: str) -> str:

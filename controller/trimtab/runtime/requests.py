@@ -111,6 +111,7 @@ class RequestDesk:
         _log.info("request", app=str(app), verb=request.verb.value, by=request.by)
         match request.verb:
             case RequestVerb.SYNC:
+                self._let_go(request)
                 # Asking by hand is the one way to have a failed build tried again with the same inputs.
                 self._failed_builds.clear(app)
                 self._wake(request, "a sync is on its way")
@@ -119,8 +120,12 @@ class RequestDesk:
             case RequestVerb.SUSPEND:
                 self._suspend(request)
             case RequestVerb.RESUME:
-                was = self._holds.resume(app)
-                self._done(request, "resumed" if was else "it was not suspended", reason="Resumed" if was else "")
+                unpinned, was = self._let_go(request), self._holds.resume(app)
+                answer = "resumed" if was else "" if unpinned else "it was not suspended"
+                said = "; ".join(
+                    part for part in (answer, "the older release is not held any more" if unpinned else "") if part
+                )
+                self._done(request, said, reason="Resumed" if was else "")
             case RequestVerb.TERMINATE:
                 was = self._terminate(app, f"terminated by {request.by or 'a request'}")
                 self._done(request, "told to stop" if was else "no sync is running", reason="Terminated" if was else "")
@@ -130,6 +135,13 @@ class RequestDesk:
                 plan_id = _argument(request, "plan")
                 self._holds.approve(Approval(plan_id=plan_id, app=app, at=self._clock.now(), by=request.by))
                 self._done(request, f"plan {plan_id[:12]} is approved", reason="Approved")
+
+    def _let_go(self, request: Request) -> bool:
+        """Follow the branch again, whatever it has now; whether an older release was held."""
+        was = self._holds.unpin(request.app)
+        if was:
+            self._emit(request, "Unpinned", "the older release is not held any more")
+        return was
 
     def _suspend(self, request: Request) -> None:
         now, until = self._clock.now(), _time(request, "until")
@@ -146,7 +158,7 @@ class RequestDesk:
         branch = request.arguments.get("branch_revision", "")
         now = self._clock.now()
         self._holds.pin(Pin(app=request.app, revision=revision, since=now, branch_revision=branch, by=request.by))
-        self._emit(request, "Pinned", f"held at {revision[:7]} until the branch moves")
+        self._emit(request, "Pinned", f"held at {revision[:7]} until the branch takes back what that undoes")
         self._wake(request, f"{revision[:7]} is on its way back")
 
     def _wake(self, request: Request, answer: str) -> None:

@@ -104,8 +104,9 @@ class Mirror:
             self._rebuild()
 
     def keep(self, name: str, oid: str) -> None:
-        """Protect a commit from garbage collection, whatever happens to its branch."""
-        self.command.run("update-ref", f"{_KEPT}followed/{name}", oid, timeout_s=self._limits.local_timeout_s)
+        """Protect a commit from garbage collection, whatever happens to its branch; "" lets go of it."""
+        to = (f"{_KEPT}{name}", oid) if oid else ("-d", f"{_KEPT}{name}")
+        self.command.run("update-ref", *to, timeout_s=self._limits.local_timeout_s)
 
     def damaged(self) -> None:
         """Note that an object could not be read; the mirror is made anew at the next look."""
@@ -241,6 +242,7 @@ class Mirror:
             )
             try:
                 self._fetch_into(fresh, command, _REFSPECS, lock)
+                self._keep_again(fresh, command, lock)
             except GitFailed as err:
                 raise translated(err, self._url.text) from err
             old = self.path.with_suffix(f".{time.time_ns()}.old")
@@ -250,6 +252,21 @@ class Mirror:
             self.store.restart()
             shutil.rmtree(old, ignore_errors=True)
         self._suspect = False
+
+    def _keep_again(self, fresh: Path, command: GitCommand, lock: int) -> None:
+        """Commits that are held on to, whose branch may have moved: from the remote, as far as it still has them."""
+        try:
+            listed = self.command.run(
+                "for-each-ref", "--format=%(objectname) %(refname)", _KEPT, timeout_s=self._limits.local_timeout_s
+            ).text
+        except (GitFailed, DeadlineExceeded, GitUnavailable):
+            # A mirror that is broken so badly names nothing any more.
+            return
+        for line in listed.splitlines():
+            oid, _, ref = line.partition(" ")
+            if is_full_id(oid) and is_ref_name(ref):
+                with suppress(GitFailed):
+                    self._fetch_into(fresh, command, (f"+{oid}:{ref}",), lock)
 
     def _id_length(self) -> int:
         with suppress(GitUnavailable):

@@ -7,13 +7,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trimtab.errors import Conflict, GitUnavailable, UserError
+from trimtab.errors import Conflict, GitUnavailable, TrimtabError, UserError
 from trimtab.model.snapshot import Snapshot
 from trimtab.ports import Commit
-from trimtab.sources.command import GitCommand
+from trimtab.sources.command import GitCommand, GitFailed
 from trimtab.sources.credentials import Credential, merged
 from trimtab.sources.errors import HistoryRewritten, RefMissing
 from trimtab.sources.followed import Followed
@@ -123,6 +123,11 @@ class GitSource:
         with self._lock:
             oid = self._repository.obtain(revision)
             self._record(oid)
+
+    def keep(self, name: str, revision: str) -> None:
+        """Never lose a commit that is here; a local repository is not ours to write to, and keeps what it keeps."""
+        with suppress(TrimtabError, GitFailed), self._lock:
+            self._repository.keep(name, revision)
 
     def last_followed(self) -> Snapshot | None:
         """The commit that was last followed, from what is here: for holding it after a restart, whatever Git says now.
@@ -256,7 +261,7 @@ class GitSource:
         self._record(oid)
 
     def _record(self, oid: str) -> None:
-        self._repository.keep(self._key, oid)
+        self._repository.keep(f"followed/{self._key}", oid)
         self._followed.record(oid)
 
     def _shown(self, ref: str) -> str:

@@ -55,6 +55,9 @@ class WorkingDirectory:
         """The files as they are now."""
         return self.snapshot()
 
+    def keep(self, name: str, revision: str) -> None:
+        """Nothing: a directory has no older commits."""
+
     def accept(self, revision: str) -> None:  # noqa: ARG002 - the port's signature
         """There is no history to rewrite."""
         return

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.records import AppliedObject, AppliedState
-from trimtab.store.codec import json_text, parse_time, parse_words, time_text
+from trimtab.store.codec import json_text, parse_optional_time, parse_time, parse_words, time_text
 from trimtab.store.database import Database
 
 
@@ -38,12 +38,16 @@ class Applied:
             failed_reason=row[10],
             tried=row[11],
             updated_at=parse_time(row[12]),
+            previous_revision=row[13],
+            previous_digest=row[14],
+            previous_images=parse_words(row[15]),
+            applied_at=parse_optional_time(row[16]),
         )
 
     def put(self, state: AppliedState) -> None:
         """Remember it; ``updated_at`` is set here."""
         self._database.write(
-            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 str(state.app),
                 state.desired_revision,
@@ -58,6 +62,10 @@ class Applied:
                 state.failed_reason,
                 state.tried,
                 time_text(self._database.now()),
+                state.previous_revision,
+                state.previous_digest,
+                json_text(state.previous_images),
+                time_text(state.applied_at) if state.applied_at is not None else None,
             ),
         )
 

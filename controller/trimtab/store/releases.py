@@ -79,8 +79,8 @@ class Releases:
     def recent_images(self, app: AppKey, releases: int) -> frozenset[str]:
         """Images of the last ``releases`` that succeeded."""
         rows = self._database.read(
-            "SELECT images FROM releases WHERE app = ? AND phase = ? ORDER BY id DESC LIMIT ?",
-            (str(app), Phase.SUCCEEDED.value, releases),
+            "SELECT images FROM releases WHERE app = ? AND phase IN (?, ?) ORDER BY id DESC LIMIT ?",
+            (str(app), Phase.SUCCEEDED.value, Phase.ROLLED_BACK.value, releases),
         )
         return frozenset(image for (text,) in rows for image in parse_words(text).values())
 

@@ -113,7 +113,6 @@ class Controller:
             workers=config.passes,
             meter=metrics,
             after_pass=self._after_pass,
-            retry_limit=self._retry_limit,
         )
         self.desk = RequestDesk(
             store.requests,
@@ -253,10 +252,6 @@ class Controller:
         if view is None or view.application is None:
             return Backoff()
         return view.application.sync_policy.backoff
-
-    def _retry_limit(self, key: AppKey) -> int:
-        view = self.catalog.view(key)
-        return view.application.sync_policy.retry_limit if view is not None and view.application is not None else -1
 
     # -- telling -------------------------------------------------------------------------------------------------
 

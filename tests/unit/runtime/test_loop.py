@@ -48,16 +48,7 @@ class Bench:
         self.clock, self.passes = clock, passes
         backoff = Backoff(duration_s=100, factor=2, max_duration_s=1000)
         self.queue = WorkQueue(clock, Random(1), backoff=lambda _key: backoff)
-        self.limit = -1
-        self.loop = ControlLoop(
-            self.queue,
-            passes.reconcile,
-            clock,
-            Random(1),
-            workers=3,
-            after_pass=passes.after,
-            retry_limit=lambda _key: self.limit,
-        )
+        self.loop = ControlLoop(self.queue, passes.reconcile, clock, Random(1), workers=3, after_pass=passes.after)
 
     def trigger(self, kind: TriggerKind = TriggerKind.TIMER, **more: object) -> Trigger:
         return Trigger(kind=kind, at=self.clock.now(), **more)  # type: ignore[arg-type]
@@ -173,23 +164,6 @@ def test_the_time_that_the_other_side_named_is_kept_to() -> None:
         b.loop.notify(SHOP, b.trigger())
         b.runs(1)
         b.after(9, 2)
-
-
-def test_no_more_retries_in_a_row_than_the_application_allows() -> None:
-    with bench(lambda *_: Retry("no route to the registry", after_s=9)) as b:
-        b.limit = 2
-        b.loop.notify(SHOP, b.trigger())
-        b.runs(1)
-        b.after(9, 2)
-        b.after(9, 3)
-        assert isinstance(b.passes.over[1][2], Retry)
-        last = b.passes.over[2][2]
-        assert isinstance(last, Stalled)
-        assert "no route to the registry; not retried more than 2 times" in last.reason
-        assert not b.loop.expects(SHOP)
-        b.loop.notify(SHOP, b.trigger(TriggerKind.COMMIT, revision="new"))
-        b.runs(4)
-        b.after(9, 5)
 
 
 def held_until_cancelled(_key: AppKey, trigger: Trigger, cancelled: threading.Event) -> Next:

@@ -58,6 +58,9 @@ class Repository:
     def snapshot(self, revision: str | None = None) -> Snapshot:
         raise NotImplementedError
 
+    def keep(self, name: str, revision: str) -> None:
+        return None
+
     def last_followed(self) -> Snapshot | None:
         raise NotImplementedError
 

@@ -99,7 +99,7 @@ class EngineCache:
             except Missing:
                 return None
             # All but what is used would be kept for ever too.
-            self._images[image_id] = {"Id": inspect["Id"], "Config": inspect.get("Config") or {}}
+            self._images[image_id] = _image_facts(inspect)
         return self._images[image_id]
 
     def image_id(self, ref: str) -> str:
@@ -114,7 +114,7 @@ class EngineCache:
             found = ""
         else:
             found = str(inspect["Id"])
-            self._images.setdefault(found, {"Id": found, "Config": inspect.get("Config") or {}})
+            self._images.setdefault(found, _image_facts(inspect))
         with self._lock:
             if self.version == before:
                 self._refs[ref] = found
@@ -375,6 +375,14 @@ class EngineCache:
         """Whether events flow."""
         with self._lock:
             return self._listening
+
+
+def _image_facts(inspect: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "Id": inspect["Id"],
+        "Config": inspect.get("Config") or {},
+        "RepoDigests": inspect.get("RepoDigests") or [],
+    }
 
 
 def _kept_once(value: Any) -> Any:

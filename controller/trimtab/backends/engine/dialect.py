@@ -22,6 +22,7 @@ from trimtab.model.observed import Live, ObservedState, RunState
 from trimtab.model.plan import Node
 from trimtab.model.snapshot import Tree
 from trimtab.plan.diff import Selection
+from trimtab.plan.imagepins import IMAGE_TRAIT
 
 # Source: moby volume/service: a volume without a name is called 64 random hex digits.
 _ENGINE_NAMED = re.compile("[0-9a-f]{64}")
@@ -61,11 +62,14 @@ class EngineDialect:
             fields = (*fields, named)
         if live.running.status is RunState.DEAD:
             fields = (*fields, FieldChange(path="/State/Status", attribute="status", before="dead", after="running"))
-        ref = _image_ref(want.spec)
+        pinned = str(want.traits.get(IMAGE_TRAIT) or "")
+        ref, live_ref = pinned or _image_ref(want.spec), _image_ref(live.fields)
         image_id = observed.images.get(ref, "")
         moved = image_id and live.image_id and image_id != live.image_id
+        # Made from this very specification, but by its image's id: it stood in for a release that failed.
+        by_id = want.digest == live.digest and live_ref.startswith("sha256:")
         # A reference of ours names its sources, so another id of it is the same thing built again.
-        if moved and not want.traits.get("built") and ref == _image_ref(live.fields):
+        if moved and not want.traits.get("built") and (pinned or by_id or ref == live_ref):
             change = FieldChange(
                 path="/Image",
                 attribute="image",

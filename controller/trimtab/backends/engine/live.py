@@ -46,6 +46,7 @@ def live_container(
         inherited=inherited,
         running=running(inspect, stopped_by_request=stopped_by_request),
         image_id=str(inspect.get("Image") or ""),
+        image_refs=tuple(sorted((image or {}).get("RepoDigests") or ())),
         created_at=_time(inspect.get("Created")),
     )
 

@@ -9,19 +9,24 @@ from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volu
 from trimtab.backends.engine.lower.site import IMAGE_S, START_S, STOP_MARGIN_S, Site
 from trimtab.model.change import Change
 from trimtab.model.observed import Live
+from trimtab.plan.imagepins import IMAGE_TRAIT
 
 
 def make(site: Site, change: Change, name: str) -> int:
     """Create it under ``name``, with the anonymous volumes of the one that it replaces."""
     want = wanted(change)
     kept = kept_volumes(want.spec, change.before) if change.before is not None else {}
-    mounts = want.spec.get("Mounts")
+    spec = dict(want.spec)
+    if kept:
+        mounts = want.spec.get("Mounts")
+        spec["Mounts"] = {**(mounts if isinstance(mounts, Mapping) else {}), **kept}
+    if image := want.traits.get(IMAGE_TRAIT):
+        config = want.spec.get("Config")
+        spec["Config"] = {**(config if isinstance(config, Mapping) else {}), "Image": image}
     step = steps.CreateContainer(
         key=want.key,
         name=name,
-        spec={**want.spec, "Mounts": {**(mounts if isinstance(mounts, Mapping) else {}), **kept}}
-        if kept
-        else want.spec,
+        spec=spec,
         labels=site.labels(want),
         platform=str(want.traits.get("platform") or ""),
     )
