@@ -180,7 +180,7 @@ class Carrier(Generic[StepT]):
                 self._say(look, "AnonymousVolumesKept", message)
 
     def _say(self, look: Look[StepT], reason: str, message: str) -> None:
-        self._sink.emit(
+        self.sink.emit(
             Event(at=self._clock.now(), app=look.plan.app, reason=reason, message=message, revision=look.plan.revision)
         )
 
