@@ -17,6 +17,7 @@ from tests.support.world import Killed, World
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.backends.engine.steps import EngineStep
 from trimtab.errors import ConfigError, GitUnavailable
+from trimtab.images.changedfiles import changed_files
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.model.events import Event
 from trimtab.model.keys import AppKey
@@ -27,6 +28,7 @@ from trimtab.model.status import AppStatus, Next
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
 from trimtab.ports import Commit
+from trimtab.runtime.buildreasons import BuildReasons
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.catalog import Catalog, Repository
 from trimtab.runtime.order import Order
@@ -142,6 +144,7 @@ class Process:
         )
         self.watched = Repository(source=repository, default_name="shop")
         self.catalog = Catalog([self.watched], self.store.facts, lambda _ref: repository, self.planner.unaffected)
+        self.planner.explain_builds(BuildReasons(tree_at=self.catalog.tree_at, changed=changed_files))
         self.reconciler = Reconciler(
             self.catalog,
             self.planner,

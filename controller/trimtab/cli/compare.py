@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.cli.common import Output, document, fail, say, tell
 from trimtab.cli.session import open_target, plan_header
 from trimtab.errors import ManifestError
+from trimtab.images.changedfiles import changed_files
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.manifest.load import LoadResult, load
 from trimtab.model.desired import DesiredState
@@ -18,6 +20,7 @@ from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions
 from trimtab.plan.render import plan_document, plan_markdown, plan_text
 from trimtab.plan.suppose import suppose
+from trimtab.runtime.buildreasons import BuildReasons
 
 if TYPE_CHECKING:
     from trimtab.config import Config
@@ -41,17 +44,21 @@ def compare_revisions(
     at = "HEAD" if repo is None else ""
     repository = open_target(config, path, repo, subpath=subpath, environment=environment, revision=at)
     try:
-        before = _states(repository, repository.source.snapshot(base), only)
+        earlier = repository.source.snapshot(base)
+        before = _states(repository, earlier, only)
         snapshot = repository.source.snapshot(head or None)
         after = _states(repository, snapshot, only)
+        dialect = EngineDialect(installation=config.installation, seal_key=b"")
+        reasons = BuildReasons(tree_at=lambda _key, _revision: earlier.tree, changed=changed_files)
+        plans = []
+        for key in sorted({*before, *after}):
+            old, new = before.get(key, _empty(key)), after.get(key, _empty(key, snapshot.revision))
+            observed = suppose(old, "git")
+            plan = make_plan(new, observed, dialect, DiffOptions())
+            plan = replace(plan, changes=reasons.told(plan.changes, new, observed, snapshot.tree, old.revision))
+            plans.append((plan, plan_header(key, snapshot, applied_revision=old.revision)))
     finally:
         repository.source.close()
-    dialect = EngineDialect(installation=config.installation, seal_key=b"")
-    plans = []
-    for key in sorted({*before, *after}):
-        old, new = before.get(key, _empty(key)), after.get(key, _empty(key, snapshot.revision))
-        plan = make_plan(new, suppose(old, "git"), dialect, DiffOptions())
-        plans.append((plan, plan_header(key, snapshot, applied_revision=old.revision)))
     if output in {Output.JSON, Output.YAML}:
         document(
             {"formatVersion": 1, "base": base, "plans": [plan_document(plan, header) for plan, header in plans]}, output

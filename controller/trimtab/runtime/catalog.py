@@ -173,15 +173,28 @@ class Catalog:
         self.refresh(repository, known=known)
         return True
 
+    def _source_of(self, key: AppKey) -> Source | None:
+        """What its files are read from."""
+        with self._lock:
+            owner = self._owners.get(key)
+            declared = self._afar[key][0].source if key in self._afar else None
+            if declared is not None:
+                return self._sources.get(declared)
+            return owner.source if owner is not None else None
+
     def keep(self, key: AppKey, slot: str, revision: str) -> None:
         """Hold on to one older commit of an application, for each ``slot``; "" lets go of it."""
-        repository = self.owner(key)
-        if repository is None:
-            return
-        declared = self._afar[key][0].source if key in self._afar else None
-        source = self._sources.get(declared) if declared is not None else repository.source
+        source = self._source_of(key)
         if source is not None:
             source.keep(f"{slot}/{key.namespace}/{key.name}", revision)
+
+    def tree_at(self, key: AppKey, revision: str) -> Tree | None:
+        """The files of an application's repository at a commit; None where they cannot be had."""
+        source = self._source_of(key)
+        try:
+            return source.snapshot(revision).tree if source is not None else None
+        except TrimtabError:
+            return None
 
     def trouble(self, key: AppKey) -> TrimtabError | None:
         """Why the repository of an application cannot be followed now."""

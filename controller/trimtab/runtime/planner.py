@@ -23,6 +23,7 @@ from trimtab.plan.diff import DiffOptions
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.imagepins import candidates, pin_images
 from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver
+from trimtab.runtime.buildreasons import BuildReasons
 
 StepT = TypeVar("StepT")
 NO_IMAGES: Mapping[str, str] = {}
@@ -74,6 +75,11 @@ class Planner(Generic[StepT]):
         self._rendered: dict[AppKey, list[_Rendered]] = {}
         self._looks: dict[AppKey, tuple[str, str, bool, Look[StepT]]] = {}
         self._lock = threading.Lock()
+        self._reasons: BuildReasons | None = None
+
+    def explain_builds(self, reasons: BuildReasons) -> None:
+        """From now on a build's reason names files; who reads repositories is made after this planner."""
+        self._reasons = reasons
 
     def unaffected(self, application: Application, tree: Tree) -> bool:
         """Whether rendering this very application from ``tree`` would give what it gave before."""
@@ -150,6 +156,9 @@ class Planner(Generic[StepT]):
             approved=self._approved(removals.candidates(desired, observed)),
         )
         plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
+        if self._reasons is not None and snapshot is not None:
+            applied = self._applied.get(key).applied_revision
+            plan = replace(plan, changes=self._reasons.told(plan.changes, desired, observed, snapshot.tree, applied))
         approved = self._approved((plan.id,))
         inputs = GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id, approved=approved)
         look = Look(

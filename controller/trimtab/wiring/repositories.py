@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from trimtab.config import Config, RepositoryConfig
 from trimtab.errors import ConfigError
+from trimtab.images.changedfiles import changed_files
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.model.application import SourceRef
+from trimtab.runtime.buildreasons import BuildReasons
 from trimtab.runtime.catalog import Catalog, Repository
 from trimtab.runtime.planner import Planner
 
@@ -75,7 +77,9 @@ def open_catalog(
 
     if planner is None:
         return Catalog(repositories, store.facts, elsewhere, applied=applied)
-    return Catalog(repositories, store.facts, elsewhere, planner.unaffected, applied)
+    catalog = Catalog(repositories, store.facts, elsewhere, planner.unaffected, applied)
+    planner.explain_builds(BuildReasons(tree_at=catalog.tree_at, changed=changed_files))
+    return catalog
 
 
 def open_planner(

@@ -66,6 +66,11 @@ def test_what_a_commit_would_change_is_told_from_the_commit_before_it(tmp_path: 
         assert "1 to replace" in done.output
     done = run("plan", str(repo.path), "--base", "main", "--rev", "main^", data_dir=tmp_path)
     assert "busybox:1.37 -> busybox:1.36" in done.output
+    repo.deploy({"deploy/compose.yaml": "services: {web: {build: ./web}}\n", "deploy/web/Dockerfile": "FROM x\n"})
+    repo.deploy({"deploy/web/page.html": "hello\n", "README.md": "unrelated\n"})
+    done = run("plan", str(repo.path), "--base", "HEAD~1", data_dir=tmp_path)
+    assert "* build    image      " in done.output
+    assert "deploy/web: page.html changed" in done.output
     refused = run("plan", str(repo.path), "--base=--output=x", data_dir=tmp_path)
     assert refused.exit_code == 1
     assert "is not a target revision" in refused.output
