@@ -61,6 +61,13 @@ def adopt(
         list[str] | None,
         typer.Option("--container", help="CONTAINER=SERVICE: a single container. May be repeated.", show_default=False),
     ] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Write the compose file that says what runs; adopt nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="With --generate: the file, or its directory (default: print).", show_default=False),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     env: EnvironmentOption = None,
     config: ConfigOption = None,
@@ -72,6 +79,17 @@ def adopt(
         from trimtab.cli.session import open_session, require_applications
 
         chosen = settings(config, data_dir, installation)
+        if generate:
+            from trimtab.cli.generate import generate as write
+
+            if repo is not None or (target is not None and project is not None):
+                fail("--generate describes what runs: give --project or --container, and no repository")
+            pairs = _pairs(container)
+            running = project if project is not None else ("" if pairs else target or "")
+            write(chosen, project=running, containers=pairs, name=app or "", out=out)
+            return
+        if out is not None:
+            fail("--out is for --generate")
         for path, url, ref, inside in _places(chosen, target, repo, branch, subpath):
             with open_session(
                 chosen, path, url, branch=ref, subpath=inside, environment=variables(env), keep_key=True
@@ -141,6 +159,13 @@ class Adoption:
         self._show(look, matching, adopted)
         self._ask(len(adopted), yes=yes)
         self._write(look, adopted)
+
+    def preview(self) -> Look[EngineStep]:
+        """The plan that there would be after the adoption."""
+        found = self._candidates()
+        matching, _ = self._match(self._session.look(self._view), found)
+        look, _ = self._suppose(matching)
+        return look
 
     def _candidates(self) -> tuple[Candidate, ...]:
         from trimtab.backends.engine import candidates

@@ -58,7 +58,7 @@ def match(
     installation: str,
     project: str,
 ) -> Matching:
-    """Containers by service and number, networks and volumes by name; what is ours already is left out.
+    """Containers by service and number, else by name; networks and volumes by name. What is ours already is left out.
 
     ``project``: the compose project whose networks and volumes may be taken over, beside those of none.
     """
@@ -66,6 +66,8 @@ def match(
     ours = {live.handle for lives in observed.live.values() for live in lives}
     taken = {(key.name, key.replica) for key in observed.live if key.kind is Kind.CONTAINER}
     services = {key.name for key in desired.resources if key.kind is Kind.CONTAINER}
+    by_container = {r.name: r.key.name for r in desired.resources.values() if r.key.kind is Kind.CONTAINER}
+    containers = tuple(replace(one, service=one.service or by_container.get(one.name, "")) for one in containers)
     adopted: list[Adopted] = []
     left: list[tuple[Candidate, str]] = []
     for one in sorted(containers, key=lambda c: (c.service, c.number or len(containers) + 1, c.name)):
@@ -148,3 +150,31 @@ def _volumes(want: Resource) -> Mapping[str, str]:
         for target, mount in (mounts.items() if isinstance(mounts, Mapping) else ())
         if isinstance(mount, Mapping) and mount.get("Type") == "volume"
     }
+
+
+def describable(
+    found: Iterable[Candidate], app: AppKey, installation: str
+) -> tuple[tuple[Candidate, ...], tuple[tuple[Candidate, str], ...]]:
+    """The containers that a file may be written for, each with a service; and the others with the reason.
+
+    A container that says nothing of a service is one by its own name.
+    """
+    kept, left = [], []
+    for one in found:
+        reason = forbidden(one, app, installation)
+        if reason:
+            left.append((one, reason))
+        else:
+            kept.append(replace(one, service=one.service or one.name))
+    return tuple(kept), tuple(left)
+
+
+def numbered(app: AppKey, containers: Sequence[Candidate]) -> tuple[Adopted, ...]:
+    """Containers as replicas of their services, in the order of their numbers and names."""
+    count: dict[str, int] = {}
+    found = []
+    for one in sorted(containers, key=lambda c: (c.service, c.number or len(containers) + 1, c.name)):
+        count[one.service] = count.get(one.service, 0) + 1
+        key = ResourceKey(app, Kind.CONTAINER, one.service, count[one.service])
+        found.append(Adopted(key=key, handle=one.handle, name=one.name))
+    return tuple(found)

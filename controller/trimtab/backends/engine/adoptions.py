@@ -73,7 +73,8 @@ def without_aliases(fields: Mapping[str, object], names: set[str]) -> dict[str, 
         options = dict(endpoint) if isinstance(endpoint, Mapping) else {}
         given = options.pop("Aliases", ())
         aliases = [alias for alias in given if alias not in names] if isinstance(given, list | tuple) else []
-        kept[network] = {**options, "Aliases": aliases} if aliases else options
+        # Empty as it may be, it tells an attachment from none.
+        kept[network] = {**options, "Aliases": aliases}
     return {**fields, "Networks": kept}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ PROJECT = COMPOSE_PREFIX + "project"
 SERVICE = COMPOSE_PREFIX + "service"
 NUMBER = COMPOSE_PREFIX + "container-number"
 ONE_OFF = COMPOSE_PREFIX + "oneoff"
+DEPENDS_ON = COMPOSE_PREFIX + "depends_on"
 # Networks that every engine has.
 BUILT_IN = ("bridge", "host", "none")
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,11 @@ class Candidate:
     def project(self) -> str:
         """The compose project that it says it belongs to; "" for none."""
         return self.labels.get(PROJECT, "")
+
+    def called(self, project: str) -> str:
+        """What a file of that project would call a network or volume."""
+        said = self.labels.get(COMPOSE_PREFIX + self.kind.value, "")
+        return said if said and self.project == project else self.name.removeprefix(f"{project}_")
 
 
 def of_project(client: EngineClient, project: str) -> tuple[Candidate, ...]:
@@ -91,6 +99,21 @@ def objects(client: EngineClient, seal_key: bytes, wanted: Iterable[tuple[Kind, 
                 )
             )
     return tuple(sorted(found, key=lambda one: (one.kind, one.name, one.handle)))
+
+
+def anonymous(volume: str) -> bool:
+    """Whether the engine named it, because nobody did."""
+    return _ANONYMOUS.fullmatch(volume) is not None
+
+
+def shared(client: EngineClient, containers: Collection[str]) -> frozenset[tuple[Kind, str]]:
+    """Networks and volumes, by name, that other containers than these have."""
+    found: set[tuple[Kind, str]] = set()
+    for summary in client.call("GET", "/containers/json", what="list containers", params={"all": "1"}):
+        if summary["Id"] not in containers:
+            found |= {(Kind.NETWORK, name) for name in (summary.get("NetworkSettings") or {}).get("Networks") or {}}
+            found |= {(Kind.VOLUME, mount["Name"]) for mount in summary.get("Mounts") or () if mount.get("Name")}
+    return frozenset(found)
 
 
 def _container(client: EngineClient, ref: str, service: str = "") -> Candidate | None:

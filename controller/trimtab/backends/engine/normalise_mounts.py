@@ -42,6 +42,10 @@ def normalise_mounts(
         given[target] = {"Type": "volume"}
         if target not in fields and target in volumes:
             fields[target] = {"Type": "volume", "Source": volumes[target]}
+    # What 'docker run --volume /path' asks for is nowhere else; the image's own are among them.
+    for target in sorted(str(t) for t in _map(_map(inspect.get("Config")).get("Volumes"))):
+        if target not in fields and target in volumes:
+            fields[target] = {"Type": "volume", "Source": volumes[target]}
     return {target: fields[target] for target in sorted(fields)}, given
 
 

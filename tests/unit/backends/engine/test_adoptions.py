@@ -125,6 +125,6 @@ def test_names_are_no_aliases() -> None:
         }
     }
     assert without_aliases(fields, {"shop_web_1", ""}) == {
-        "Networks": {"n": {"Aliases": ["web"], "IPv4Address": "10.0.0.2"}, "m": {}}
+        "Networks": {"n": {"Aliases": ["web"], "IPv4Address": "10.0.0.2"}, "m": {"Aliases": []}}
     }
     assert without_aliases({"Config": {}}, {"x"}) == {"Config": {}}
