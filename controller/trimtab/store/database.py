@@ -279,6 +279,8 @@ class Database:
                 raise self._refusal(error) from error
             else:
                 self._continue_in_memory(error)
+        except IsADirectoryError:
+            self._rebuild("a directory is in its place", "directory")
         except OSError as error:
             raise ConfigError(
                 f"the data directory {self._path.parent} cannot be used: {error.strerror or error}",
