@@ -57,6 +57,7 @@ class Config:
     history: int = 50
     image_prefix: str = "trimtab"
     builder: str = "auto"
+    min_free_mib: int = 512
     log_level: str = "info"
 
 

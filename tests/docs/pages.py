@@ -201,6 +201,7 @@ SETTINGS: Mapping[str, str] = {
     "history": "Releases that are remembered of each application.",
     "image_prefix": "The first part of the names of built images.",
     "builder": "`auto`, `engine` (the classic builder) or `buildx` (BuildKit).",
+    "min_free_mib": "No image is built or pulled while less is free on the engine's disk; on this machine only. 0: off.",
     "log_level": "`debug`, `info`, `warning` or `error`.",
 }
 REPOSITORY_SETTINGS: Mapping[str, str] = {

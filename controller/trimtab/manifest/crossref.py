@@ -267,7 +267,7 @@ def _clashes(
             continue
         holders: list[tuple[AppKey, Exclusive]] = []
         for key, wanted in sorted(same, key=order):
-            holder = next((h for h in holders if h[0] != key and _overlap(h[1].address, wanted.address)), None)
+            holder = next((h for h in holders if h[0] != key and addresses_overlap(h[1].address, wanted.address)), None)
             if holder is None:
                 holders.append((key, wanted))
                 continue
@@ -278,7 +278,7 @@ def _clashes(
             yield key, _error(wanted.code, message, wanted.origin, wanted.hint)
 
 
-def _overlap(one: str, other: str) -> bool:
+def addresses_overlap(one: str, other: str) -> bool:
     """Whether one port can not be bound on both addresses; no address is every address, of IPv4 and IPv6."""
     if not one or not other or one == other:
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trimtab.ports.driver import Backend, Driver, StepContext
 from trimtab.ports.images import ImageBuilder, ImagePuller, ImageResolver, ImageRetention
+from trimtab.ports.preflight import ImageProbe, Preflight
 from trimtab.ports.runtime import Clock, EventSink, Meter
 from trimtab.ports.source import Commit, Source
 from trimtab.ports.store import (
@@ -32,12 +33,14 @@ __all__ = [
     "FailedBuilds",
     "Holds",
     "ImageBuilder",
+    "ImageProbe",
     "ImagePuller",
     "ImageResolver",
     "ImageRetention",
     "Journal",
     "JournalReader",
     "Meter",
+    "Preflight",
     "ReleaseLog",
     "RequestBox",
     "Source",

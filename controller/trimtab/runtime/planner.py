@@ -20,9 +20,10 @@ from trimtab.plan import removals
 from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions
+from trimtab.plan.drift import is_repair
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.imagepins import candidates, pin_images
-from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver
+from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver, Preflight
 from trimtab.runtime.buildreasons import BuildReasons
 
 StepT = TypeVar("StepT")
@@ -64,8 +65,13 @@ class Planner(Generic[StepT]):
         holds: Holds,
         *,
         on_rendered: Callable[[DesiredState], None] = lambda _desired: None,
+        preflight: Preflight | None = None,
     ) -> None:
-        """``on_rendered`` is told of each fresh rendering, so that its secrets can be masked wherever they turn up."""
+        """``on_rendered`` is told of each fresh rendering, so that its secrets can be masked wherever they turn up.
+
+        ``preflight`` is asked what stands in the way of each plan that does something.
+        """
+        self._preflight = preflight
         self._on_rendered = on_rendered
         self._backend = backend
         self._driver = driver
@@ -144,6 +150,7 @@ class Planner(Generic[StepT]):
             and last[3].desired.revision == desired.revision
             # What stands in the way of others may go without a change of ours; a person may have approved.
             and last[3].verdict.decision is Decision.GO
+            and (last[3].plan.empty or self._preflight is None)
             and not removals.awaiting(last[3].plan.changes)
         ):
             # The same plan; but health and times move without changing it.
@@ -160,7 +167,14 @@ class Planner(Generic[StepT]):
             applied = self._applied.get(key).applied_revision
             plan = replace(plan, changes=self._reasons.told(plan.changes, desired, observed, snapshot.tree, applied))
         approved = self._approved((plan.id,))
-        inputs = GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id, approved=approved)
+        inputs = GuardInputs(
+            app=application,
+            desired=desired,
+            observed=observed,
+            plan_id=plan.id,
+            approved=approved,
+            findings=self._findings(plan, observed),
+        )
         look = Look(
             application=application,
             snapshot=snapshot,
@@ -173,6 +187,12 @@ class Planner(Generic[StepT]):
         with self._lock:
             self._looks[key] = (desired.digest, observed.digest, prune, look)
         return look
+
+    def _findings(self, plan: Plan[StepT], observed: ObservedState) -> tuple[Diagnostic, ...]:
+        """What would make the plan fail in the middle. A repair does what it can, whatever cannot be done of it."""
+        if plan.empty or self._preflight is None or is_repair(plan.changes):
+            return ()
+        return self._preflight.findings(plan.changes, observed)
 
     def _approved(self, ids: Iterable[str]) -> frozenset[str]:
         return frozenset(found for found in ids if self._holds.approved(found) is not None)

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from trimtab.errors import TransientError, TrimtabError, UnhealthyRelease, UserError
-from trimtab.model.change import Change, Reason, Verb
+from trimtab.model.change import Change, Verb
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
 from trimtab.model.records import AppliedState, RequestVerb
@@ -25,6 +25,7 @@ from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Wa
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
+from trimtab.plan.drift import REPAIRS
 from trimtab.plan.imagepins import images_of
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
@@ -48,7 +49,6 @@ RESYNC_S = 300.0
 DENIED_S = 10.0
 # How long everything has to run before a release counts as healthy. Source: Swarm's default UpdateConfig.Monitor, 5 s.
 SETTLE_S = 5.0
-DRIFT = frozenset({Reason.DRIFT, Reason.MISSING, Reason.STOPPED, Reason.DUPLICATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ class Reconciler(Generic[StepT]):
     def _carry_out(self, current: _Pass[StepT]) -> Next:
         look, view, state, trigger, target = current.look, current.view, current.state, current.trigger, current.target
         acting = tuple(change for change in look.plan.changes if change.acts)
-        drift = tuple(change for change in acting if change.reason in DRIFT)
+        drift = tuple(change for change in acting if change.reason in REPAIRS)
         if drift and state.applied_digest == look.desired.digest:
             wait_s = self._patience_s(current, drift) if len(drift) == len(acting) else 0.0
             if wait_s > 0:

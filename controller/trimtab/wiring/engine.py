@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from trimtab.backends.engine.client import EngineClient
     from trimtab.backends.engine.driver import EngineDriver
+    from trimtab.ports import Preflight
 
 KEY_FILE = "installation.key"
 KEY_BYTES = 32
@@ -31,6 +32,7 @@ class Engine:
     client: EngineClient
     driver: EngineDriver
     dialect: EngineDialect
+    preflight: Preflight
     key_is_kept: bool
 
     def close(self) -> None:
@@ -53,8 +55,10 @@ def open_engine(
     """
     from trimtab.backends.engine.client import EngineClient
     from trimtab.backends.engine.driver import EngineDriver
+    from trimtab.backends.engine.preflight import EnginePreflight
     from trimtab.images.choose import BuilderChoice
     from trimtab.images.gate import BuildGate
+    from trimtab.images.probe import RegistryProbe
     from trimtab.images.service import BuildService, PullService
 
     client = EngineClient(config.docker_host, on_call=on_call)
@@ -87,6 +91,12 @@ def open_engine(
         client=client,
         driver=driver,
         dialect=EngineDialect(installation=config.installation, seal_key=key),
+        preflight=EnginePreflight(
+            driver.items,
+            RegistryProbe(client.raw),
+            local=client.host.startswith("unix://"),
+            min_free_bytes=config.min_free_mib << 20,
+        ),
         key_is_kept=kept,
     )
 

@@ -96,4 +96,5 @@ def open_planner(
         store.applied,
         store.holds,
         on_rendered=on_rendered,
+        preflight=engine.preflight,
     )

@@ -11,7 +11,7 @@ from typing import assert_never
 from trimtab.backends.engine import archives, containers, content, hooks, labels, networks, steps, volumes, waits
 from trimtab.backends.engine.adoptions import Adopted, Adoptions
 from trimtab.backends.engine.bench import Bench
-from trimtab.backends.engine.cache import EngineCache
+from trimtab.backends.engine.cache import EngineCache, Item
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.events import EventStream, RawEvent
 from trimtab.backends.engine.observe import Observer
@@ -70,6 +70,10 @@ class EngineDriver:
             listen=self._listen,
             shelf=archives.ArchiveShelf(folder=archives_in, now=now) if archives_in is not None else None,
         )
+
+    def items(self) -> tuple[Item, ...]:
+        """Every object of the engine as it was last looked at."""
+        return self._cache.items()
 
     @property
     def client(self) -> EngineClient:
