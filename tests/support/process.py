@@ -35,6 +35,7 @@ from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Planner
 from trimtab.runtime.reconciler import SETTLE_S, Reconciler
 from trimtab.runtime.report import Reporter
+from trimtab.runtime.taskruns import TaskRunner
 from trimtab.store.sqlite import SqliteStore
 
 SHOP = AppKey("default", "shop")
@@ -155,6 +156,7 @@ class Process:
             NoRetention(),
             healthy_changed=self._ready,
             windows=windows,
+            tasks=TaskRunner(self.planner, world, self.store, self.events, clock),
         )
         self.order = Order(self.catalog, self.store)
         self.woken: list[AppKey] = []

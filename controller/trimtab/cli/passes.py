@@ -9,6 +9,7 @@ from trimtab.runtime.carry import Carrier, Watcher
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.reconciler import Reconciler
 from trimtab.runtime.report import Reporter
+from trimtab.runtime.taskruns import TaskRunner
 
 if TYPE_CHECKING:
     from trimtab.backends.engine.steps import EngineStep
@@ -42,6 +43,7 @@ def open_reconciler(session: Session, watcher: Watcher[EngineStep], *, settle_s:
         clock,
         wiring.EngineRetention(session.engine.client, session.config),
         settle_s=settle_s,
+        tasks=TaskRunner(session.planner, driver, session.store, sink, clock),
         watcher=watcher,
         command=True,
         windows=session.config.sync_windows,

@@ -19,6 +19,7 @@ from trimtab.model.plan import Decision
 from trimtab.model.snapshot import Snapshot
 from trimtab.plan.render import PlanHeader
 from trimtab.plan.windows import closed, outside, windows_of
+from trimtab.runtime.hooks import hook_options
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.views import View
 
@@ -76,6 +77,7 @@ class Session:
             snapshot=snapshot,
             prune=application.sync_policy.prune,
             diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
+            hooks=hook_options(self.store.applied, self.store.releases, view.key),
         )
         return self._within_windows(view, look)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic.alias_generators import to_camel
 
@@ -12,6 +12,7 @@ from trimtab.manifest.compose.load import load_compose
 from trimtab.manifest.declaration import Declaration
 from trimtab.manifest.discover import default_files
 from trimtab.manifest.headers import at
+from trimtab.manifest.jobs import job_settings, services_in_jobs, with_services_of_jobs
 from trimtab.manifest.kinds.decode import decode
 from trimtab.manifest.kinds.settings import ComposeFileSettings, ComposeOptions, Settings
 from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
@@ -63,7 +64,7 @@ def load_from_source(
         profiles=chosen.options.profiles,
         env_files=env_files,
         environment=environment or {},
-        inline=declaration.inline,
+        inline=with_services_of_jobs(declaration.inline, chosen.nodes.get("jobs")),
         project_dir=directory,
         overlay=lambda merged: apply_patches(merged, _placed(chosen), tree),
     )
@@ -71,10 +72,11 @@ def load_from_source(
     if result.project is None:
         return None, diagnostics
     own, problems = service_settings(result.project)
-    diagnostics += problems + _moves(result.project, chosen)
+    jobs, more = job_settings(chosen.settings.jobs, chosen.nodes.get("jobs"), result.project)
+    diagnostics += problems + more + _moves(result.project, chosen)
     if has_errors(diagnostics):
         return None, diagnostics
-    return _application(declaration, chosen, result.project, own), diagnostics
+    return replace(_application(declaration, chosen, result.project, own), jobs=jobs), diagnostics
 
 
 def _files(
@@ -92,7 +94,8 @@ def _files(
 
 
 def _has_services(declaration: Declaration) -> bool:
-    return declaration.inline is not None and "services" in declaration.inline.items
+    inside = declaration.inline is not None and "services" in declaration.inline.items
+    return inside or bool(services_in_jobs(at(declaration.spec, "jobs")))
 
 
 def _joined(

@@ -61,6 +61,7 @@ def json_schema() -> Json:
         definitions |= schema.pop("$defs", {})
         definitions[name] = schema
     definitions = {n: d if n.startswith("compose.") else _mapped(d, _brief) for n, d in definitions.items()}
+    definitions["Job"]["properties"]["service"]["anyOf"] = [{"type": "string"}, {"$ref": "#/$defs/compose.service"}]
     spec = definitions["ApplicationSpec"]["properties"]
     for section, definition in _DEFINITIONS.items():
         spec[section] = {

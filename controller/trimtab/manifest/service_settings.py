@@ -14,7 +14,7 @@ from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 
 EXTENSION = "x-trimtab"
 # Understood, and not carried out by this version: refused, so that nobody takes them for it.
-_NOT_CARRIED_OUT = frozenset({"wave", "hook", "hookDeletePolicy", "rollout"})
+_NOT_CARRIED_OUT = frozenset({"rollout"})
 
 
 def service_settings(

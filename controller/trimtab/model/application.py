@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from trimtab.model.diagnostics import Origin
+from trimtab.model.jobs import JobSettings
 from trimtab.model.keys import AppKey
 from trimtab.model.windows import SyncWindow
 
@@ -173,4 +174,5 @@ class Application:
     suspend: Suspend = Suspend()
     moved: tuple[Moved, ...] = ()
     service_settings: Mapping[str, ServiceSettings] = field(default_factory=dict)
+    jobs: Mapping[str, JobSettings] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -19,6 +19,7 @@ class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
+    RUN = "run"
     DELETE = "remove"
     KEEP = "keep"
 
@@ -43,6 +44,10 @@ class Reason(StrEnum):
     NOT_IN_GIT = "not-in-git"
     SCALED_DOWN = "scaled-down"
     UNUSED = "unused"
+    HOOK_DUE = "hook-due"
+    HOOK_RUNS = "hook-runs"
+    HOOK_FAILED = "hook-failed"
+    JOB_DUE = "job-due"
     PROTECTED = "protected"
     APPROVED = "approved"
     MOVED = "moved"

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from trimtab.model.diagnostics import Diagnostic, Origin
 from trimtab.model.keys import AppKey, Kind, ResourceKey
+
+if TYPE_CHECKING:
+    from trimtab.model.tasks import Hook, Job
 
 
 class Secret:
@@ -127,7 +131,8 @@ class DesiredState:
     """All of one application at one revision; the empty one means: nothing of it should be.
 
     ``contents`` maps a content resource's engine name to its files. ``builds`` maps an image
-    reference to the opaque build instructions that its builder understands.
+    reference to the opaque build instructions that its builder understands. ``hooks`` run in a sync, ``jobs``
+    on their schedule; what they need (images, networks, files) is among the resources, their runs are not.
     """
 
     app: AppKey
@@ -137,6 +142,8 @@ class DesiredState:
     contents: Mapping[str, tuple[ContentFile, ...]] = field(default_factory=dict)
     builds: Mapping[str, object] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    jobs: tuple[Job, ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[Resource, ...]:
         """Its resources of one kind, in key order."""

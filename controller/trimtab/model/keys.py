@@ -35,6 +35,7 @@ class Kind(StrEnum):
 
     CONTENT is a content-addressed volume that holds mounted files of the repository (configs,
     secrets, relative binds); it can be made again from Git at any time, a VOLUME can not.
+    HOOK and JOB are containers that run once and end: an application is complete without them.
     """
 
     IMAGE = "image"
@@ -42,6 +43,12 @@ class Kind(StrEnum):
     VOLUME = "volume"
     CONTENT = "content"
     CONTAINER = "container"
+    HOOK = "hook"
+    JOB = "job"
+
+
+# Containers of single runs.
+RUNS = frozenset({Kind.HOOK, Kind.JOB})
 
 
 @dataclass(frozen=True, slots=True, order=True)

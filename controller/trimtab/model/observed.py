@@ -77,6 +77,7 @@ class Live:
     adopted: str = ""
     was: ResourceKey | None = None
     copied_from: str = ""
+    wave: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from trimtab.model.events import Event
-from trimtab.model.keys import AppKey, ResourceKey
+from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.plan import StepStatus
 from trimtab.model.status import Phase
 
@@ -106,6 +106,36 @@ class JournalRun:
     started_at: datetime
     finished_at: datetime | None = None
     entries: tuple[JournalEntry, ...] = ()
+
+
+class RunOutcome(StrEnum):
+    """How a run of a hook or job ended. MISSED: it could not begin within its deadline."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    MISSED = "Missed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRun:
+    """One run of a hook or job that is over. ``name`` is its container's; ``cause`` a phase, "schedule" or who asked.
+
+    ``at`` orders runs. ``log`` is the last of what it wrote, without secrets.
+    """
+
+    app: AppKey
+    name: str
+    kind: Kind
+    task: str
+    outcome: RunOutcome
+    at: datetime
+    cause: str = ""
+    revision: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    message: str = ""
+    log: str = field(default="", repr=False)
 
 
 class RequestVerb(StrEnum):

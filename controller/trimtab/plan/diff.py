@@ -7,15 +7,16 @@ to happen and it does not (KEEP).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from trimtab.model.application import IgnoreDifference
 from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason, Verb
 from trimtab.model.desired import DesiredState, Resource
-from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
 from trimtab.plan import removals
+from trimtab.plan.runs import HookOptions, run_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class DiffOptions:
     ignore: tuple[IgnoreDifference, ...] = ()
     known: frozenset[ResourceKey] = frozenset()
     approved: frozenset[str] = frozenset()
+    hooks: HookOptions = field(default_factory=HookOptions)
 
 
 def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, options: DiffOptions) -> tuple[Change, ...]:
@@ -85,10 +87,12 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
     moved = _moved(desired, observed)
     for key in sorted({*desired.resources, *observed.live} - set(moved.values())):
         want, lives = desired.resources.get(key), observed.live.get(moved.get(key, key), ())
-        if want is None:
+        if key.kind in RUNS:
+            found = None
+        elif want is None:
             found = _unwanted(key, lives, desired, observed, dialect, options)
         elif key.kind is Kind.IMAGE:
-            found = _image(want, observed)
+            found = image_change(want, observed)
         elif want.external:
             found = None
         elif not lives:
@@ -100,6 +104,9 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
         if found is not None:
             changes[key] = found
     _follow(changes, desired, observed, dialect, contested)
+    acting = any(change.acts and key.kind is not Kind.IMAGE for key, change in changes.items())
+    for run in run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks):
+        changes[run.key] = run
     _needed_images(changes, desired)
     return tuple(changes[key] for key in sorted(changes))
 
@@ -119,7 +126,8 @@ def _moved(desired: DesiredState, observed: ObservedState) -> Mapping[ResourceKe
     }
 
 
-def _image(want: Resource, observed: ObservedState) -> Change | None:
+def image_change(want: Resource, observed: ObservedState) -> Change | None:
+    """What has to be done so that an image is on the engine; None when it is."""
     built, policy = bool(want.traits.get("built")), str(want.traits.get("pull_policy") or "")
     present = bool(observed.images.get(want.name))
     if present and not built and policy.startswith(REFRESHING):
@@ -418,5 +426,9 @@ def _needed_images(changes: dict[ResourceKey, Change], desired: DesiredState) ->
         if key.kind is Kind.CONTAINER and change.verb in {Verb.CREATE, Verb.REPLACE}
         for need in (desired.resources[key].needs if key in desired.resources else ())
     }
+    using |= {n.key for c in changes.values() if c.verb is Verb.RUN and c.after is not None for n in c.after.needs}
+    # A job finds its image ready at its hour; that one is not fetched anew before.
+    scheduled = {need.key for job in desired.jobs for need in job.resource.needs}
+    using |= {key for key in scheduled if key in changes and changes[key].reason is not Reason.IMAGE_CHANGED}
     for key in [key for key in changes if key.kind is Kind.IMAGE and key not in using]:
         del changes[key]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.desired import DesiredState, Resource
-from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState, Probe, RunState
 from trimtab.model.status import HealthStatus, ResourceStatus, SyncStatus, worst
 
@@ -24,7 +24,7 @@ def resource_statuses(
     by_key = {change.key: change for change in changes}
     lines = []
     for key in sorted({*desired.resources, *observed.live}):
-        if key.kind in {Kind.IMAGE, Kind.CONTENT}:
+        if key.kind in {Kind.IMAGE, Kind.CONTENT, *RUNS}:
             continue
         want, lives = desired.resources.get(key), observed.live.get(key, ())
         if want is not None and want.external:

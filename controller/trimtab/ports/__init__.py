@@ -19,6 +19,7 @@ from trimtab.ports.store import (
     RequestBox,
     StatusBoard,
     Store,
+    TaskRuns,
 )
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "StatusBoard",
     "StepContext",
     "Store",
+    "TaskRuns",
 ]

@@ -66,6 +66,10 @@ class Driver(Protocol[StepT_contra]):
         """
         ...
 
+    def tail(self, handle: str, lines: int) -> tuple[str, ...]:
+        """The last lines that a container wrote; empty when it is gone, or its log driver keeps none."""
+        ...
+
     def watch(self, on_event: Callable[[EngineEvent], None]) -> Callable[[], None]:
         """Feed the cache from the event stream and call back for what concerns us; returns how to stop."""
         ...

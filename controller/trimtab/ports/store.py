@@ -21,6 +21,7 @@ from trimtab.model.records import (
     RequestVerb,
     StoredEvent,
     Suspension,
+    TaskRun,
 )
 from trimtab.model.status import AppStatus, Phase
 
@@ -251,6 +252,22 @@ class StatusBoard(Protocol):
         ...
 
 
+class TaskRuns(Protocol):
+    """The last runs of each hook and job, bounded, with what they wrote."""
+
+    def put(self, run: TaskRun) -> None:
+        """Add or replace one."""
+        ...
+
+    def get(self, app: AppKey, name: str) -> TaskRun | None:
+        """One run by its container's name."""
+        ...
+
+    def list(self, app: AppKey, *, limit: int = 100) -> tuple[TaskRun, ...]:
+        """The newest first."""
+        ...
+
+
 class Facts(Protocol):
     """Small facts about this installation."""
 
@@ -294,6 +311,8 @@ class Store(Protocol):
     def statuses(self) -> StatusBoard: ...  # noqa: D102
     @property
     def facts(self) -> Facts: ...  # noqa: D102
+    @property
+    def task_runs(self) -> TaskRuns: ...  # noqa: D102
 
     @property
     def degraded(self) -> str:

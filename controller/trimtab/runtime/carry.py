@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from trimtab.errors import BuildFailed, InternalError, TrimtabError, UnhealthyRelease, UserError
 from trimtab.model.change import Change, Verb
 from trimtab.model.events import Event, EventType
-from trimtab.model.keys import Kind
+from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
 from trimtab.model.records import AppliedObject, FailedBuild
 from trimtab.model.status import Phase
@@ -148,7 +148,7 @@ class Carrier(Generic[StepT]):
         handles = {outcome.key: outcome.outputs["id"] for outcome in outcomes if "id" in outcome.outputs}
         present, gone = [], []
         for change in look.plan.changes:
-            if change.key in failed or change.key.kind is Kind.IMAGE or not change.acts:
+            if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts:
                 continue
             if change.verb is Verb.DELETE:
                 gone.append(change.key)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from trimtab.manifest.trace import Trace, TracingTree
 from trimtab.model.application import Application
+from trimtab.model.change import Change, Verb
 from trimtab.model.desired import DesiredState
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import AppKey, Kind, ResourceKey
@@ -17,17 +18,20 @@ from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.model.records import AppliedObject
 from trimtab.model.snapshot import Snapshot, Tree
 from trimtab.plan import removals
-from trimtab.plan.assemble import make_plan
+from trimtab.plan.assemble import make_plan, plan_id
 from trimtab.plan.canonical import digest
-from trimtab.plan.diff import DiffOptions
+from trimtab.plan.diff import DiffOptions, image_change
 from trimtab.plan.drift import is_repair
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.imagepins import candidates, pin_images
+from trimtab.plan.runs import HookOptions
 from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver, Preflight
 from trimtab.runtime.buildreasons import BuildReasons
 
 StepT = TypeVar("StepT")
 NO_IMAGES: Mapping[str, str] = {}
+# A look of which nothing is known but Git and the engine.
+NO_MEMORY = HookOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ class Planner(Generic[StepT]):
         self._applied = applied
         self._holds = holds
         self._rendered: dict[AppKey, list[_Rendered]] = {}
-        self._looks: dict[AppKey, tuple[str, str, bool, Look[StepT]]] = {}
+        self._looks: dict[AppKey, tuple[str, str, bool, Look[StepT], HookOptions]] = {}
         self._lock = threading.Lock()
         self._reasons: BuildReasons | None = None
 
@@ -130,6 +134,7 @@ class Planner(Generic[StepT]):
         fresh: bool = False,
         diagnostics: tuple[Diagnostic, ...] = (),
         images: Mapping[str, str] = NO_IMAGES,
+        hooks: HookOptions = NO_MEMORY,
     ) -> Look[StepT]:
         """Stages 5 to 8. The same plan is used again while neither side has changed.
 
@@ -146,6 +151,7 @@ class Planner(Generic[StepT]):
         if (
             last is not None
             and last[:3] == (desired.digest, observed.digest, prune)
+            and last[4] == hooks
             and last[3].application is application
             and last[3].desired.revision == desired.revision
             # What stands in the way of others may go without a change of ours; a person may have approved.
@@ -161,6 +167,7 @@ class Planner(Generic[StepT]):
             ignore=application.ignore_differences if application is not None else (),
             known=frozenset(objects),
             approved=self._approved(removals.candidates(desired, observed)),
+            hooks=hooks,
         )
         plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
         if self._reasons is not None and snapshot is not None:
@@ -185,7 +192,7 @@ class Planner(Generic[StepT]):
             approvals=tuple(sorted({*approved, *(c.approval for c in plan.changes if c.approval and c.acts)})),
         )
         with self._lock:
-            self._looks[key] = (desired.digest, observed.digest, prune, look)
+            self._looks[key] = (desired.digest, observed.digest, prune, look, hooks)
         return look
 
     def _findings(self, plan: Plan[StepT], observed: ObservedState) -> tuple[Diagnostic, ...]:
@@ -193,6 +200,31 @@ class Planner(Generic[StepT]):
         if plan.empty or self._preflight is None or is_repair(plan.changes):
             return ()
         return self._preflight.findings(plan.changes, observed)
+
+    def run_plan(self, desired: DesiredState, make: Callable[[ObservedState], tuple[Change, ...]]) -> Plan[StepT]:
+        """Runs by themselves, with the images that they need and that are not there; nothing else is compared."""
+        refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
+        observed = self._driver.observe(desired.app, images=refs)
+        runs = make(observed)
+        needed = {n.key for run in runs if run.verb is Verb.RUN and run.after is not None for n in run.after.needs}
+        images = [image_change(desired.resources[k], observed) for k in sorted(needed) if k.kind is Kind.IMAGE]
+        changes = (*(image for image in images if image is not None), *runs)
+        return Plan(
+            id=plan_id(desired, observed.target, changes),
+            app=desired.app,
+            target=observed.target,
+            revision=desired.revision,
+            desired_digest=desired.digest,
+            observed_digest=observed.digest,
+            changes=changes,
+            nodes=self._backend.lower(changes, desired, observed) if runs else (),
+        )
+
+    def revision_on_engine(self, key: AppKey) -> str:
+        """The commit that most of an application's containers say they were made from; "" when there is none."""
+        live = self._driver.observe(key).live
+        found = [one.revision for kind, ones in live.items() if kind.kind is Kind.CONTAINER for one in ones]
+        return max(sorted({revision for revision in found if revision}), key=found.count, default="")
 
     def _approved(self, ids: Iterable[str]) -> frozenset[str]:
         return frozenset(found for found in ids if self._holds.approved(found) is not None)

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from trimtab.errors import TransientError, TrimtabError, UnhealthyRelease, UserError
-from trimtab.model.change import Change, Verb
+from trimtab.model.change import Change
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
 from trimtab.model.records import AppliedState, RequestVerb
@@ -31,6 +31,7 @@ from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.gate import Asked, Gate, Hold
+from trimtab.runtime.hooks import Farewell, farewell, hook_options
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.probation import GiveUp, Probation, Standing
@@ -38,6 +39,7 @@ from trimtab.runtime.recall import recalled
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.selfheal import SelfHealBackoff
 from trimtab.runtime.target import Target, Targets
+from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.tries import Tries
 from trimtab.runtime.views import View
 
@@ -81,6 +83,7 @@ class Reconciler(Generic[StepT]):
         settle_s: float = SETTLE_S,
         watcher: Watcher[StepT] | None = None,
         heal: SelfHealBackoff | None = None,
+        tasks: TaskRunner[StepT] | None = None,
         command: bool = False,
         windows: Sequence[SyncWindow] = (),
     ) -> None:
@@ -89,6 +92,7 @@ class Reconciler(Generic[StepT]):
         self._command = command
         self._heal = heal or SelfHealBackoff(clock)
         self._watcher = watcher
+        self._tasks = tasks
         self._catalog = catalog
         self._planner = planner
         self._carrier = carrier
@@ -140,7 +144,10 @@ class Reconciler(Generic[StepT]):
         if app is not None and snapshot is not None:
             desired = self._planner.desired(app, snapshot)
         else:
-            desired = self._planner.nothing(view.key, view.revision)
+            last = self._farewell(view, state)
+            desired, snapshot = last.desired, last.snapshot
+            if desired.hooks and desired.digest == state.failed_digest and not requested:
+                target = replace(target, report_only=state.failed_reason)
         prune = app.sync_policy.prune if app is not None else view.prune
         look = self._planner.look(
             view.key,
@@ -150,6 +157,10 @@ class Reconciler(Generic[StepT]):
             prune=prune,
             fresh=trigger.kind is TriggerKind.TIMER,
             images=target.images,
+            # Going back to an older release is not a release: its migrations would meet what the newer ones left.
+            hooks=hook_options(
+                self._store.applied, self._store.releases, view.key, allowed=not target.substitute, again=requested
+            ),
         )
         if app is not None and not target.substitute and not state.applied_digest:
             state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
@@ -165,6 +176,16 @@ class Reconciler(Generic[StepT]):
         if not look.plan.empty and hold is None:
             return self._carry_out(current)
         return self._rest(current, hold)
+
+    def _farewell(self, view: View, state: AppliedState) -> Farewell:
+        return farewell(
+            self._catalog,
+            self._planner,
+            view.key,
+            revision=view.revision,
+            applied_revision=state.applied_revision,
+            unknown=lambda message: self._reporter.hooks_unknown(view.key, message),
+        )
 
     # -- whether to act ------------------------------------------------------------------------------------------
 
@@ -216,6 +237,8 @@ class Reconciler(Generic[StepT]):
             watcher=self._watcher,
             instead_of=f"{state.failed_revision[:7]}: {target.substitute}" if target.rolls_back else "",
         )
+        if self._tasks is not None:
+            self._tasks.remember(look.plan.changes, carried.outcomes, look.plan.revision)
         if carried.done:
             now = self._clock.now()
             self._tries.forget(view.key)
@@ -245,6 +268,8 @@ class Reconciler(Generic[StepT]):
         repair = state.applied_digest == look.desired.digest
         if isinstance(error, UserError) and not current.target.substitute and not repair:
             state = _failed(state, look, error)
+            if self._tasks is not None:
+                self._tasks.after_failure(look, current.cancelled)
             self._store.applied.put(state)
             self._reporter.failed(look, view, state, error, final=True)
             # Those that wait for it have to say why now.
@@ -283,6 +308,8 @@ class Reconciler(Generic[StepT]):
         elif look.plan.empty and target.application is None and not held:
             self._forget(view.key)
             return Stalled("no longer in Git")
+        if self._tasks is not None:
+            self._tasks.collect(view.key)
         moved = state != self._store.applied.get(view.key)
         if moved:
             self._store.applied.put(state)
@@ -421,4 +448,4 @@ def _failed(state: AppliedState, look: Look[StepT], error: TrimtabError) -> Appl
 
 
 def _removes_application(look: Look[StepT]) -> bool:
-    return look.application is None and all(change.verb in {Verb.DELETE, Verb.KEEP} for change in look.plan.changes)
+    return look.application is None

@@ -165,6 +165,10 @@ class Reporter:
             view.key, "SyncTerminated", f"{_short(look.plan.revision)}: stopped before its end", look.plan.revision
         )
 
+    def hooks_unknown(self, key: AppKey, message: str) -> None:
+        """The hooks of an application's removal cannot be known."""
+        self._event(key, "DeletionHooksUnknown", message, "", warning=True)
+
     def gone(self, key: AppKey) -> None:
         """An application is no longer in Git, and nothing of it but its volumes is on the engine."""
         self._event(key, "ApplicationRemoved", "no longer in Git; removed from the engine, its volumes were kept", "")

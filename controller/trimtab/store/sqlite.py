@@ -17,6 +17,7 @@ from trimtab.store.journal import StepJournal
 from trimtab.store.releases import Releases
 from trimtab.store.requests import Requests
 from trimtab.store.statuses import Statuses
+from trimtab.store.taskruns import TaskRunLog
 
 FILE_NAME = "trimtab.db"
 
@@ -40,6 +41,7 @@ class SqliteStore:
         self.failed_builds = BuildFailures(self._database)
         self.statuses = Statuses(self._database)
         self.facts = InstallationFacts(self._database)
+        self.task_runs = TaskRunLog(self._database)
 
     @property
     def degraded(self) -> str:

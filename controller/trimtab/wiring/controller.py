@@ -30,6 +30,7 @@ from trimtab.runtime.report import Reporter
 from trimtab.runtime.requests import LOOK_S, RequestDesk
 from trimtab.runtime.scheduler import Job, Scheduler
 from trimtab.runtime.selfheal import SelfHealBackoff
+from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.triggers import EngineTrigger, RepositoryTrigger, Resync
 from trimtab.runtime.workqueue import WorkQueue
 from trimtab.wiring.engine import EngineRetention, open_engine, open_store
@@ -90,6 +91,8 @@ class Controller:
         random = Random()  # noqa: S311 - jitter, not secrets
         heal = SelfHealBackoff(clock)
         carrier = Carrier(driver, store, self.sink, clock, metrics, workers=config.engine_calls, pool=DaemonPool())
+        mask = self._redactor.text if self._redactor is not None else str
+        tasks = TaskRunner(self.planner, driver, store, self.sink, clock, mask)
         self.reconciler = Reconciler(
             self.catalog,
             self.planner,
@@ -102,6 +105,7 @@ class Controller:
             settle_s=config.settle_s,
             heal=heal,
             windows=config.sync_windows,
+            tasks=tasks,
         )
         self.order = Order(self.catalog, store)
         queue = WorkQueue(clock, random, backoff=self._backoff, meter=metrics)

@@ -138,9 +138,9 @@ def test_an_applications_own_settings_win_over_those_of_its_files() -> None:
 
 
 def test_a_services_own_x_trimtab_is_refused_and_not_ignored() -> None:
-    result = loaded({"w/compose.yaml": "services: {web: {image: x, x-trimtab: {wave: 1}}}\n"})
+    result = loaded({"w/compose.yaml": "services: {web: {image: x, x-trimtab: {rollout: {promote: manual}}}}\n"})
     assert errors(result) == ["TT1506"]
-    assert "'wave'" in result.diagnostics[0].message
+    assert "'rollout'" in result.diagnostics[0].message
 
 
 def test_a_services_own_x_trimtab_is_checked_with_its_place() -> None:

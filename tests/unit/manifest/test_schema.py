@@ -65,7 +65,7 @@ def test_the_json_schema_is_whole_and_uses_composes_own_definitions() -> None:
     assert schema["$defs"]["ComposeFileSettings"]["properties"].keys() < spec.keys()
     assert set(spec) == {
         *("project", "source", "destination", "syncPolicy", "dependsOn", "ignoreDifferences", "timeout", "suspend"),
-        *("compose", "services", "networks", "volumes", "configs", "secrets", "patches", "moved", "wave"),
+        *("compose", "services", "networks", "volumes", "configs", "secrets", "patches", "moved", "wave", "jobs"),
     }
 
 

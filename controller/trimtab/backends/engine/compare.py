@@ -56,7 +56,8 @@ def compare(want: Resource, live: Live, own_networks: frozenset[str] = frozenset
             if live.digest == want.digest:
                 return ()
             return (FieldChange(path="/files", attribute="files", before="incomplete", after="complete"),)
-        case Kind.IMAGE:
+        case Kind.IMAGE | Kind.HOOK | Kind.JOB:
+            # A run is what it was made from.
             return ()
 
 

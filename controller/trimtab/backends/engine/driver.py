@@ -14,6 +14,7 @@ from trimtab.backends.engine.bench import Bench
 from trimtab.backends.engine.cache import EngineCache, Item
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.events import EventStream, RawEvent
+from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.observe import Observer
 from trimtab.errors import TrimtabError, UnsupportedByBackend
 from trimtab.model.events import EngineEvent
@@ -108,6 +109,10 @@ class EngineDriver:
     def suppose(self, objects: Sequence[Adopted]) -> None:
         """Observe as if these had been adopted, in this process only: how a plan would look then."""
         self._cache.suppose(tuple(objects))
+
+    def tail(self, handle: str, lines: int) -> tuple[str, ...]:
+        """The last lines that a container wrote."""
+        return tail(self._client, handle, lines)
 
     def watch(self, on_event: Listener) -> Callable[[], None]:
         """Call back for every event that concerns us, and when the engine goes away and comes back."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trimtab.model.keys import AppKey, Kind, ResourceKey
+from trimtab.model.keys import RUNS, AppKey, Kind, ResourceKey
 from trimtab.plan.canonical import canonical_json, fingerprint
 
 PREFIX = "trimtab.dev/"
@@ -23,6 +23,7 @@ REPLICA = PREFIX + "replica"
 DIGEST = PREFIX + "digest"
 REVISION = PREFIX + "revision"
 OBJECT = PREFIX + "object"
+WAVE = PREFIX + "wave"
 SEAL = PREFIX + "seal"
 
 COMPOSE_PREFIX = "com.docker.compose."
@@ -34,13 +35,14 @@ def staging_name(name: str, digest: str) -> str:
 
 
 def seal(labels: Mapping[str, str], seal_key: bytes) -> str:
-    """A keyed digest of every label of ours but the revision; only who has the key can make it."""
-    identity = {key: value for key, value in labels.items() if key.startswith(PREFIX) and key not in {SEAL, REVISION}}
+    """A keyed digest of every label of ours but revision and wave; only who has the key can make it."""
+    unsealed = {SEAL, REVISION, WAVE}
+    identity = {key: value for key, value in labels.items() if key.startswith(PREFIX) and key not in unsealed}
     return fingerprint(seal_key, canonical_json(identity))
 
 
 def labels_for(
-    key: ResourceKey, *, name: str, digest: str, revision: str, installation: str, seal_key: bytes
+    key: ResourceKey, *, name: str, digest: str, revision: str, installation: str, seal_key: bytes, wave: int = 0
 ) -> dict[str, str]:
     """Every label of one object but the user's own. ``name`` is its final engine name."""
     labels = {
@@ -55,14 +57,17 @@ def labels_for(
     }
     labels[SEAL] = seal(labels, seal_key)
     labels[REVISION] = revision
+    if wave:
+        labels[WAVE] = str(wave)
     project = key.app.project
     match key.kind:
-        case Kind.CONTAINER:
+        case Kind.CONTAINER | Kind.HOOK | Kind.JOB:
             labels |= {
                 COMPOSE_PREFIX + "project": project,
                 COMPOSE_PREFIX + "service": key.name,
-                COMPOSE_PREFIX + "container-number": str(key.replica),
-                COMPOSE_PREFIX + "oneoff": "False",
+                COMPOSE_PREFIX + "container-number": str(key.replica or 1),
+                # As those of "compose run": not among the containers that a service has.
+                COMPOSE_PREFIX + "oneoff": "True" if key.kind in RUNS else "False",
                 COMPOSE_PREFIX + "config-hash": digest,
                 # compose ls reads these two; there is no file on any disk to name.
                 COMPOSE_PREFIX + "project.config_files": "",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from trimtab.backends.engine.labels import DIGEST, REVISION
+from trimtab.backends.engine.labels import DIGEST, REVISION, WAVE
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, Probe, Running, RunState
@@ -48,7 +48,16 @@ def live_container(
         image_id=str(inspect.get("Image") or ""),
         image_refs=tuple(sorted((image or {}).get("RepoDigests") or ())),
         created_at=_time(inspect.get("Created")),
+        wave=wave_of(labels),
     )
+
+
+def wave_of(labels: Mapping[str, str]) -> int:
+    """The wave that an object was made in."""
+    try:
+        return int(labels.get(WAVE, "0"))
+    except ValueError:
+        return 0
 
 
 def live_network(key: ResourceKey, inspect: Mapping[str, Any]) -> Live:

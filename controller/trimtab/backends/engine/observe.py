@@ -98,7 +98,9 @@ class Observer:
                 detail = "filling"
             read = self._live(item, item.key, names[item.key.app], detail, facts)
             live[item.key].append(read.live)
-            weights.append(read.weight)
+            # No plan depends on the runs of jobs, and they come and go every minute.
+            if item.key.kind is not Kind.JOB:
+                weights.append(read.weight)
         self._read = {k: v for k, v in self._read.items() if self._cache.find(*k) is not None}
         taken = sorted(
             f"{kind}/{name}"

@@ -229,10 +229,17 @@ class AwaitHealthy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitCompleted:
-    """Exited with 0. Another exit code fails with its last log lines."""
+    """Exited with 0. Another exit code fails with its last log lines, unless ``any_end`` will do.
+
+    ``limit_s`` (0: none) counts from its start: what runs longer is stopped, and has failed. Outputs "log", its last
+    lines, if ``keep_log``.
+    """
 
     container: ContainerRef
     name: str
+    limit_s: float = 0.0
+    any_end: bool = False
+    keep_log: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from trimtab.backends.engine.bench import NOTHING, Bench, OfContainer, Outputs, id_of
+from trimtab.backends.engine.containers import stop
 from trimtab.backends.engine.live import running
 from trimtab.backends.engine.logs import tail
-from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning
+from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, StopContainer
 from trimtab.errors import Conflict, DeadlineExceeded, TransientError, UnhealthyRelease
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Probe, Running, RunState
@@ -18,6 +20,8 @@ from trimtab.ports import StepContext
 # A lost event must not cost the whole deadline; without a stream this is all there is.
 _LISTENING_S = 5.0
 _DEAF_S = 0.5
+# How much of what a run wrote is kept.
+LOG_LINES = 1000
 # How soon a cancelled step returns.
 _CANCEL_S = 0.5
 
@@ -71,13 +75,27 @@ def for_completed(bench: Bench, step: AwaitCompleted, context: StepContext) -> O
 
     def look(state: Running, _: Mapping[str, Any]) -> Answer:
         if state.status in {RunState.EXITED, RunState.DEAD}:
-            if state.exit_code == 0:
+            if state.exit_code == 0 or step.any_end:
                 return "done"
             raise _ended(bench, step, context, state, "failed")
+        if step.limit_s and _age_s(state) > step.limit_s:
+            stop(bench, StopContainer(container=step.container, name=step.name), context)
+            if step.any_end:
+                return "done"
+            raise UnhealthyRelease(
+                f"container {step.name} did not end within {step.limit_s:.0f} s, and was stopped",
+                log_tail=tail(bench.client, id_of(step, context)),
+                hint="give it more time (timeout), or look at its log",
+            )
         return "wait"
 
     _wait(bench, step, context, look, "did not complete")
-    return NOTHING
+    return {"log": "\n".join(tail(bench.client, id_of(step, context), LOG_LINES))} if step.keep_log else NOTHING
+
+
+def _age_s(state: Running) -> float:
+    """How long it has run, as far as the controller's clock agrees with the engine's."""
+    return (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at is not None else 0.0
 
 
 def _unhealthy(bench: Bench, step: OfContainer, state: Running, inspect: Mapping[str, Any]) -> UnhealthyRelease:

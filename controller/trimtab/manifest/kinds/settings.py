@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from trimtab.manifest.kinds.base import DnsLabel, Document, FilePath, JsonPointer, Seconds
+from trimtab.manifest.kinds.jobs import Job
 from trimtab.manifest.kinds.windows import Window
 from trimtab.model import application as model
 
@@ -191,6 +192,7 @@ class Settings(Document):
     suspend: Suspend = Suspend(enabled=False)
     patches: tuple[Patch, ...] = ()
     moved: tuple[Moved, ...] = ()
+    jobs: dict[DnsLabel, Job] = Field(default_factory=dict, description="What runs at certain times, and ends.")
 
 
 class ComposeFileSettings(Settings):

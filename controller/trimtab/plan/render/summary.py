@@ -29,6 +29,7 @@ def summary_line(changes: Sequence[Change]) -> str:
             count(Verb.REPLACE, Disruption.REPLACE, Disruption.RESTART, Disruption.NONE),
             "to replace (with a short stop)",
         ),
+        (count(Verb.RUN), "to run once"),
         (count(Verb.DELETE), "to remove"),
     ]
     words = ", ".join(f"{number} {text}" for number, text in parts if number)

@@ -20,6 +20,7 @@ SYMBOLS = {
     Verb.CREATE: "+",
     Verb.UPDATE: "~",
     Verb.REPLACE: "±",
+    Verb.RUN: "»",
     Verb.DELETE: "-",
     Verb.KEEP: " ",
 }

@@ -42,6 +42,7 @@ class Site:
 
     ``made``: the node that makes a network, volume, content or image. ``places``: a container's nodes.
     ``proofs``: the node after which a replacement has proved itself. ``removed``: nodes that remove containers.
+    ``runs``: the container of a run, by the node after which the run is over.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Site:
         self.places: dict[ResourceKey, Places] = {}
         self.proofs: dict[ResourceKey, int] = {}
         self.removed: list[int] = []
+        self.runs: dict[int, steps.ContainerRef] = {}
         self.wanted_claims = frozenset(
             claim for resource in desired.of_kind(Kind.CONTAINER) for claim in claims(resource.spec)
         )
@@ -84,6 +86,7 @@ class Site:
             revision=self.desired.revision,
             installation=self.installation,
             seal_key=self.seal_key,
+            wave=int(str(want.traits.get("wave") or 0)),
         )
         spec_labels = want.spec.get("Labels")
         config = want.spec.get("Config")

@@ -13,14 +13,16 @@ from collections.abc import Sequence
 
 from trimtab.backends.engine.lower import conditions, objects
 from trimtab.backends.engine.lower.create import create
+from trimtab.backends.engine.lower.order import put_in_order
 from trimtab.backends.engine.lower.reading import of_kind
 from trimtab.backends.engine.lower.remove import remove
 from trimtab.backends.engine.lower.replace import replace
+from trimtab.backends.engine.lower.runs import remove_runs, run
 from trimtab.backends.engine.lower.site import Site
 from trimtab.backends.engine.lower.update import update
 from trimtab.backends.engine.steps import EngineStep
 from trimtab.model.change import Change, Verb
-from trimtab.model.keys import Kind
+from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node
 
 _WORK = {Verb.CREATE: create, Verb.REPLACE: replace, Verb.UPDATE: update}
@@ -38,12 +40,18 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
     for key in conditions.start_order(site, by_key):
         if (work := _WORK.get(by_key[key].verb)) is not None:
             work(site, by_key[key])
+    runs = [change for change in acting if change.key.kind in RUNS]
+    for change in runs:
+        if change.verb is Verb.RUN:
+            run(site, change)
     settled = {node for place in site.places.values() for node in place.last}
     for change in of_kind(acting, Kind.CONTAINER):
         if change.verb is Verb.DELETE:
             remove(site, change, settled)
     _arrange(site)
     objects.remove(site, acting, settled | set(site.removed))
+    put_in_order(site, acting)
+    remove_runs(site, runs)
     return site.drafts.in_order()
 
 

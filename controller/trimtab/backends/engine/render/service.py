@@ -83,7 +83,8 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
             Resource(key=key, name=content_name, spec=spec, digest=digest(spec), origins={"": base.reader.origin()})
         )
         needs.append(Need(key))
-    traits = {**_traits(app, base.reader), "built": built}
+    own = app.service_settings.get(name)
+    traits = {**_traits(app, base.reader), "built": built, "wave": own.wave if own is not None else 0}
     for replica in range(1, replica_count(app.compose.services[name]) + 1):
         own_name = container_name(app, name, replica)
         writer = SpecWriter(base.reader)

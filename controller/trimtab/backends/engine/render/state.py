@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trimtab.backends.engine.render.objects import network_resource, volume_resource
+from trimtab.backends.engine.render.runs import Runs
 from trimtab.backends.engine.render.service import Names, container_name, render_service, replica_count
 from trimtab.manifest.crossref import BUILT_IN_DESTINATION
 from trimtab.model.application import Application
@@ -37,6 +38,8 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
     builds: dict[str, object] = {}
 
     diagnostics += _not_carried_out(app)
+    runs = Runs(app)
+    diagnostics += runs.problems()
     networks = [network_resource(app, name) for name in sorted(project.networks)]
     volumes = [volume_resource(app, name) for name in sorted(project.volumes)]
     names = Names(
@@ -59,13 +62,20 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         rendered = render_service(
             app, service, choice.ref, inputs.tree, inputs.secret_key, names, built=choice.build is not None
         )
-        resources += rendered.resources
         diagnostics += rendered.diagnostics
+        if runs.takes(service):
+            for resource in rendered.resources:
+                if resource.key.kind is Kind.CONTAINER and resource.key.replica == 1:
+                    runs.add(service, resource)
+            resources += [resource for resource in rendered.resources if resource.key.kind is not Kind.CONTAINER]
+        else:
+            resources += rendered.resources
         if rendered.content_name:
             contents[rendered.content_name] = rendered.content_files
         if rendered.resources and replica_count(project.services[service]) == 0:
             resources = [r for r in resources if r.key.kind is not Kind.IMAGE or r.key.name != service]
-    used_networks = {need.key for resource in resources for need in resource.needs if need.key.kind is Kind.NETWORK}
+    containers = [*resources, *(hook.resource for hook in runs.hooks), *(job.resource for job in runs.jobs)]
+    used_networks = {need.key for resource in containers for need in resource.needs if need.key.kind is Kind.NETWORK}
     # Compose creates a network that some service uses, or that is declared; the implicit default one only if used.
     resources += [r for r in networks if r.key in used_networks or r.key.name != "default"]
     resources += volumes
@@ -74,10 +84,16 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         app=app.key,
         revision=inputs.revision,
         resources=by_key,
-        digest=digest({str(key): [r.name, r.digest] for key, r in by_key.items()}),
+        digest=digest(
+            # A hook that changed is a release of its own; a job, with what is made for it alone, is no part of any.
+            {str(key): [r.name, r.digest] for key, r in by_key.items() if key not in runs.only_for_jobs}
+            | {str(h.key): [h.resource.name, h.resource.digest, h.phase.value] for h in runs.hooks}
+        ),
         contents=contents,
         builds=builds,
         diagnostics=tuple(diagnostics),
+        hooks=tuple(runs.hooks),
+        jobs=tuple(runs.jobs),
     )
 
 
