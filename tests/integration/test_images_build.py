@@ -303,9 +303,9 @@ class BigTree(MemoryTree):
     def __init__(self, dockerfile: str, seed: str) -> None:
         super().__init__({"Dockerfile": dockerfile, **{f"big/{n:02}": f"{seed}{n}" for n in range(50)}})
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
         if not path.startswith("big/"):
-            return super().read(path)
+            return super().read(path, limit_bytes)
         return random.Random(super().read(path)).randbytes(1 << 20)
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from trimtab.model.snapshot import Entry, EntryKind
+from trimtab.model.snapshot import Entry, EntryKind, FileTooLarge
 
 _MODES = {
     EntryKind.FILE: "100644",
@@ -73,11 +73,13 @@ class MemoryTree:
             if name.startswith(prefix):
                 yield self._entries[name]
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
         self.reads.append(path)
         entry = self._entries.get(path)
         if entry is None or entry.kind in (EntryKind.DIRECTORY, EntryKind.SUBMODULE):
             raise FileNotFoundError(path)
+        if limit_bytes is not None and len(self._blobs[path]) > limit_bytes:
+            raise FileTooLarge(path, len(self._blobs[path]), limit_bytes)
         return self._blobs[path]
 
     def _add_file(self, path: str, content: Content) -> None:

@@ -24,6 +24,9 @@ from trimtab.cli.common import (
     variables,
 )
 
+# What is larger has no line worth showing.
+EXCERPT_BYTES = 16 * 1024 * 1024
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -133,11 +136,13 @@ def excerpt(diagnostic: Diagnostic, tree: Tree, shown_from: tuple[Path, Path] | 
 
 
 def _line(tree: Tree, path: str, number: int) -> str | None:
+    from trimtab.model.snapshot import FileTooLarge
+
     if not number:
         return None
     try:
-        text = tree.read(path).decode("utf-8", "replace")
-    except (FileNotFoundError, OSError):
+        text = tree.read(path, EXCERPT_BYTES).decode("utf-8", "replace")
+    except (FileNotFoundError, FileTooLarge, OSError):
         return None
     lines: Sequence[str] = text.splitlines()
     return lines[number - 1].replace("\t", " ") if number <= len(lines) else None

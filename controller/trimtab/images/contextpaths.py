@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from trimtab.images.buildspec import BuildSpec
 from trimtab.images.dockerignore import IgnoreRules
-from trimtab.model.snapshot import Entry, EntryKind, Tree, join_path, resolve_path
+from trimtab.model.snapshot import Entry, EntryKind, FileTooLarge, Tree, join_path, resolve_path
 
 # A Dockerfile of this size is somebody's mistake.
 MAX_FILE_BYTES = 1 << 20
@@ -84,10 +84,11 @@ def read_small_file(tree: Tree, base: str, path: str) -> SmallFile:
         raise NotInTreeError("is not in the repository")
     if entry.kind not in _FILES:
         raise NotInTreeError("is not a file")
-    content = tree.read(resolved)
-    if len(content) > MAX_FILE_BYTES:
-        raise NotInTreeError(f"has {len(content)} bytes, more than the {MAX_FILE_BYTES} that are read", too_large=True)
-    return SmallFile(joined, resolved, content)
+    try:
+        return SmallFile(joined, resolved, tree.read(resolved, MAX_FILE_BYTES))
+    except FileTooLarge as error:
+        told = f"has {error.size_bytes} bytes, more than the {error.limit_bytes} that are read"
+        raise NotInTreeError(told, too_large=True) from None
 
 
 def _refuse_submodule(tree: Tree, path: str) -> None:

@@ -18,12 +18,12 @@ from trimtab.manifest.kinds.settings import ComposeFileSettings, ComposeOptions,
 from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
 from trimtab.manifest.overlays import PlacedPatch, apply_patches
 from trimtab.manifest.service_settings import EXTENSION, service_settings
-from trimtab.manifest.yaml_nodes import parse
+from trimtab.manifest.yaml_nodes import DEFAULT_LIMITS, parse
 from trimtab.model import application as model
 from trimtab.model.application import Application, ComposeProject
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
 from trimtab.model.keys import AppKey
-from trimtab.model.snapshot import PathEscapesTree, Tree, join_path, resolve_path
+from trimtab.model.snapshot import FileTooLarge, PathEscapesTree, Tree, join_path, resolve_path
 from trimtab.model.windows import SyncWindow
 
 
@@ -163,8 +163,8 @@ def _over(lower: Settings, upper: Settings) -> Settings:
 def _extension(tree: Tree, path: str) -> Node | None:
     """A compose file's top-level ``x-trimtab``; whatever is wrong with the file is told by the compose loader."""
     try:
-        data = tree.read(resolve_path(tree, path))
-    except (FileNotFoundError, PathEscapesTree):
+        data = tree.read(resolve_path(tree, path), DEFAULT_LIMITS.max_bytes)
+    except (FileNotFoundError, FileTooLarge, PathEscapesTree):
         return None
     if EXTENSION.encode() not in data:
         return None

@@ -20,11 +20,11 @@ from trimtab.manifest.kinds.destination import DestinationManifest
 from trimtab.manifest.kinds.zerverless import ZERVERLESS_VERSION
 from trimtab.manifest.nodes import MappingNode, Node, Scalar
 from trimtab.manifest.trace import Trace, TracingTree
-from trimtab.manifest.yaml_nodes import parse
+from trimtab.manifest.yaml_nodes import DEFAULT_LIMITS, parse
 from trimtab.model.application import Application, SourceRef
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity, has_errors
 from trimtab.model.keys import DEFAULT_NAMESPACE, AppKey
-from trimtab.model.snapshot import PathEscapesTree, Tree, resolve_path
+from trimtab.model.snapshot import FileTooLarge, PathEscapesTree, Tree, resolve_path
 
 _KINDS = {API_VERSION: ("Application", "Destination"), ZERVERLESS_VERSION: ("Application",)}
 # A compose file's own name stands at the left margin; only then is it worth parsing for it.
@@ -216,8 +216,8 @@ def _destination(
 def _own_name(tree: Tree, path: str) -> str:
     """A compose file's top-level ``name``, if it is plain text; else ""."""
     try:
-        data = tree.read(resolve_path(tree, path))
-    except (FileNotFoundError, PathEscapesTree):
+        data = tree.read(resolve_path(tree, path), DEFAULT_LIMITS.max_bytes)
+    except (FileNotFoundError, FileTooLarge, PathEscapesTree):
         return ""
     if _NAME_LINE.search(data) is None:
         return ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from trimtab.manifest.codes import Code
 from trimtab.manifest.headers import DocumentHeader, UnreadableFile, read_headers
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
-from trimtab.model.snapshot import Entry, EntryKind, PathEscapesTree, Tree, resolve_path
+from trimtab.model.snapshot import Entry, EntryKind, FileTooLarge, PathEscapesTree, Tree, resolve_path
 
 # In the order in which docker compose prefers them. Source: compose-go, cli/options.go.
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -25,6 +25,8 @@ OVERRIDE_FILES = (
     "docker-compose.override.yaml",
 )
 _YAML = (".yaml", ".yml")
+# Whoever keeps data as YAML may have larger files than a manifest may be; beyond this, nobody looks for one in there.
+MAX_SCANNED_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,14 @@ def _file(tree: Tree, entry: Entry) -> Found:
 
 
 def _read(tree: Tree, path: str, resolved: str) -> Found:
-    headers, unreadable = read_headers(tree.read(resolved), path)
+    try:
+        data = tree.read(resolved, MAX_SCANNED_BYTES)
+    except FileTooLarge as error:
+        if posixpath.basename(path) in COMPOSE_FILES:
+            return Found(compose_files=(path,))  # loading it tells what is wrong with it
+        message = f"not looked at for applications: it has {error.size_bytes} bytes, more than {error.limit_bytes}"
+        return _unreadable(path, Severity.WARNING, Code.FILE_TOO_LARGE, message)
+    headers, unreadable = read_headers(data, path)
     # A file with documents of ours is no compose file, whatever its name.
     is_ours = headers or any(file.claims for file in unreadable)
     return Found(headers=headers, unreadable=unreadable, compose_files=() if is_ours else _compose_file(path))

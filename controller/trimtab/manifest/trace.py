@@ -73,10 +73,10 @@ class TracingTree:
         self.depend_on(path)
         return self._tree.walk(path)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
         """A file's content."""
         self.depend_on(path)
-        return self._tree.read(path)
+        return self._tree.read(path, limit_bytes)
 
     def depend_on(self, path: str) -> None:
         """Record that all that is at and below ``path`` matters."""

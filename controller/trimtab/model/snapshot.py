@@ -11,6 +11,8 @@ from typing import Protocol
 
 # Source: path_resolution(7) stops at 40 links (ELOOP).
 MAX_SYMLINKS = 40
+# Source: limits.h, PATH_MAX.
+MAX_LINK_BYTES = 4096
 
 
 class EntryKind(StrEnum):
@@ -32,6 +34,15 @@ class Entry:
     oid: str
 
 
+class FileTooLarge(Exception):
+    """A file that has more bytes than its reader wants; none of them were read."""
+
+    def __init__(self, path: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"{path} has {size_bytes} bytes; at most {limit_bytes} are read")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
 class Tree(Protocol):
     """Read access to one commit; paths are POSIX, relative to the root, "" is the root itself.
 
@@ -50,8 +61,13 @@ class Tree(Protocol):
         """Every entry below a directory that is not itself a directory, sorted by path."""
         ...
 
-    def read(self, path: str) -> bytes:
-        """A file's content, or a symbolic link's target. Raises FileNotFoundError."""
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
+        """A file's content, or a symbolic link's target; nothing of one that is larger than the limit.
+
+        Raises:
+            FileNotFoundError: there is none.
+            FileTooLarge: it has more than ``limit_bytes``.
+        """
         ...
 
 
@@ -90,7 +106,7 @@ def resolve_path(tree: Tree, path: str) -> str:
     """Follow symbolic links in ``path``; the result may not exist.
 
     Raises:
-        PathEscapesTree: a link is absolute, climbs above the root, or never ends.
+        PathEscapesTree: a link is absolute, climbs above the root, never ends, or is longer than a path can be.
     """
     done, todo, links = "", [p for p in path.split("/") if p], 0
     while todo:
@@ -103,7 +119,10 @@ def resolve_path(tree: Tree, path: str) -> str:
         links += 1
         if links > MAX_SYMLINKS:
             raise PathEscapesTree(path)
-        target = tree.read(here).decode("utf-8", "surrogateescape")
+        try:
+            target = tree.read(here, MAX_LINK_BYTES).decode("utf-8", "surrogateescape")
+        except FileTooLarge:
+            raise PathEscapesTree(path) from None
         if target.startswith("/"):
             raise PathEscapesTree(path)
         # '..' in a target is relative to the link's own directory.

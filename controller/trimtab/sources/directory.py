@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trimtab.errors import Conflict
-from trimtab.model.snapshot import Entry, EntryKind
+from trimtab.model.snapshot import Entry, EntryKind, FileTooLarge
 from trimtab.sources.gitdir import find
 
 _GIT = ".git"
@@ -56,11 +56,12 @@ class DirectoryTree:
             else:
                 yield here
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
         """A file's content, or a symbolic link's target.
 
         Raises:
             FileNotFoundError: there is none.
+            FileTooLarge: it has more than ``limit_bytes``.
             Conflict: it was changed while we were at work.
         """
         entry = self.entry(path)
@@ -68,6 +69,9 @@ class DirectoryTree:
             raise FileNotFoundError(path)
         place = self._root / entry.path
         try:
+            size = place.lstat().st_size
+            if limit_bytes is not None and size > limit_bytes:
+                raise FileTooLarge(entry.path, size, limit_bytes)
             content = _target(place) if entry.kind is EntryKind.SYMLINK else _content(place)
         except OSError as err:
             raise Conflict(f"{entry.path} cannot be read any more: {err.strerror}", hint="run it again") from err

@@ -59,6 +59,14 @@ class ObjectMissing(Exception):
     """The repository does not have this object."""
 
 
+class ObjectTooLarge(Exception):
+    """An object that has more bytes than its reader wants; none of them were read."""
+
+    def __init__(self, oid: str, size_bytes: int) -> None:
+        super().__init__(f"{oid} has {size_bytes} bytes")
+        self.size_bytes = size_bytes
+
+
 class ObjectStore:
     """Objects of one repository; safe for several threads. Processes start at first use and again if they die."""
 
@@ -92,10 +100,10 @@ class ObjectStore:
         self.counts.commits += 1
         return self._read(oid, "commit")
 
-    def blob(self, oid: str) -> bytes:
-        """A file's content. Raises ObjectMissing."""
+    def blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
+        """A file's content. Raises ObjectMissing, ObjectTooLarge."""
         self.counts.blobs += 1
-        return self._read(oid, "blob")
+        return self._read(oid, "blob", limit_bytes)
 
     def tree(self, oid: str) -> Mapping[str, TreeItem]:
         """A directory's items by name, in Git's order. Raises ObjectMissing."""
@@ -125,8 +133,10 @@ class ObjectStore:
             self._closed = True
             self._forget()
 
-    def _read(self, oid: str, kind: str) -> bytes:
+    def _read(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
         with self._lock:
+            if limit_bytes is not None:
+                self._check_size(oid, limit_bytes)
             pipe, header = self._ask("--batch", oid)
             info = _parsed(header)
             if info is None:
@@ -146,6 +156,12 @@ class ObjectStore:
         if info.type != kind:
             raise MalformedObject(f"object {oid} is a {info.type} where a {kind} was expected")
         return content[:-1]
+
+    def _check_size(self, oid: str, limit_bytes: int) -> None:
+        # Asked before: once Git has begun to send an object, all of it has to be taken, or the process ended.
+        info = _parsed(self._ask("--batch-check", oid)[1])
+        if info is not None and info.size > limit_bytes:
+            raise ObjectTooLarge(oid, info.size)
 
     def _ask(self, mode: str, name: str) -> tuple[_Pipe, bytes]:
         """One request, one header line. A process that died meanwhile (killed, out of memory) is replaced once."""

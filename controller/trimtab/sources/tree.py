@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from trimtab.errors import GitUnavailable
-from trimtab.model.snapshot import Entry, EntryKind
+from trimtab.model.snapshot import Entry, EntryKind, FileTooLarge
 from trimtab.sources.errors import MalformedObject, QuotaExceeded
-from trimtab.sources.objects import ObjectMissing
+from trimtab.sources.objects import ObjectMissing, ObjectTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -89,15 +89,17 @@ class GitTree:
                 )
             pending.extend(sorted(below, key=_walk_order, reverse=True))
 
-    def read(self, path: str) -> bytes:
-        """A file's content, or a symbolic link's target. Raises FileNotFoundError."""
+    def read(self, path: str, limit_bytes: int | None = None) -> bytes:
+        """A file's content, or a symbolic link's target. Raises FileNotFoundError, FileTooLarge, QuotaExceeded."""
         entry = self.entry(path)
         if entry is None or entry.kind in (EntryKind.DIRECTORY, EntryKind.SUBMODULE):
             raise FileNotFoundError(path)
         try:
-            return self._store.blob(entry.oid)
+            return self._store.blob(entry.oid, limit_bytes)
         except ObjectMissing:
             raise self._damage(entry.oid) from None
+        except ObjectTooLarge as err:
+            raise FileTooLarge(entry.path, err.size_bytes, limit_bytes or 0) from None
 
     def _below(self, directory: Entry) -> list[Entry]:
         prefix = f"{directory.path}/" if directory.path else ""

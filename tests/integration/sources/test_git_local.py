@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from tests.support.gitrepo import GitRepo, git
 from trimtab.errors import Conflict
-from trimtab.model.snapshot import EntryKind
+from trimtab.model.snapshot import EntryKind, FileTooLarge
 from trimtab.sources.archive import iter_tar
 from trimtab.sources.directory import DirectoryTree
 from trimtab.sources.errors import HistoryRewritten, InvalidUrl, QuotaExceeded, RefMissing
@@ -371,6 +372,23 @@ def test_quotas_on_files_and_on_their_number(repo: GitRepo, tmp_path: Path) -> N
     with pytest.raises(QuotaExceeded, match="more than 20"):
         list(tree.walk(""))
     source.close()
+
+
+def test_a_file_beyond_its_readers_limit_is_not_brought_into_memory(repo: GitRepo, source: GitSource) -> None:
+    repo.deploy({"big.bin": b"\0" * (64 << 20), "small": "1234"})
+    tree = source.snapshot().tree
+    assert tree.read("small", 4) == b"1234"
+    starts = source.store.counts.starts
+    tracemalloc.start()
+    with pytest.raises(FileTooLarge) as caught:
+        tree.read("big.bin", 1024)
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+    assert caught.value.size_bytes == 64 << 20
+    assert tree.read("small") == b"1234"
+    assert source.store.counts.starts == starts, "the reading process goes on"
+    with pytest.raises(FileTooLarge):
+        DirectoryTree(repo.path).read("big.bin", 1024)
 
 
 def test_a_tree_of_trees_without_end_is_not_walked_to_the_end(tmp_path: Path) -> None:

@@ -441,9 +441,35 @@ def test_i12_a_defect_of_ours_costs_one_application(monkeypatch: pytest.MonkeyPa
     assert "secret-value" not in str(result.diagnostics)
 
 
+def test_a_huge_file_is_told_and_never_read_whole() -> None:
+    """A compose file, a file that it names, and data that only looks like a manifest by its name."""
+    huge = "x: y\n" * (4 << 20)
+    result = loaded(
+        {
+            "a/compose.yaml": huge,
+            "b/compose.yaml": WEB + "# " + "x" * (1 << 20),
+            "c/compose.yaml": WEB.replace("image: web", "image: web, env_file: big.env"),
+            "c/big.env": "A=1\n" * (1 << 19),
+            "d/compose.yaml": WEB,
+            "data/fixtures.yaml": huge,
+            "e/compose.yaml": Link("y" * 10_000),
+        }
+    )
+    assert names(result) == ["d"]
+    told = {d.origin.path: (d.code, d.severity.value) for d in result.diagnostics if "bytes" in d.message}
+    assert told == {
+        "a/compose.yaml": ("TT1001", "error"),
+        "b/compose.yaml": ("TT1001", "error"),
+        "c/compose.yaml": ("TT1001", "error"),
+        "data/fixtures.yaml": ("TT1001", "warning"),
+    }
+    held = next(f for f in result.failed if f.path == "data/fixtures.yaml")
+    assert held.holds(AppKey.parse("once"), "data/fixtures.yaml"), "what it declared before it grew is not gone"
+
+
 def test_a_repository_that_cannot_be_read_is_no_empty_repository() -> None:
     class Gone(MemoryTree):
-        def read(self, path: str) -> bytes:
+        def read(self, path: str, limit_bytes: int | None = None) -> bytes:
             raise GitUnavailable("gone")
 
     with pytest.raises(GitUnavailable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.labels import staging_name
@@ -34,6 +34,10 @@ class EngineDialect:
 
     installation: str
     seal_key: bytes
+    # The last look and the names of its networks: each of its containers is compared with the same ones.
+    _networks: list[tuple[ObservedState, frozenset[str]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def select(self, want: Resource | None, lives: tuple[Live, ...], observed: ObservedState) -> Selection:
         """The object in service; a fitting newer one beside it is a replacement that was interrupted."""
@@ -54,8 +58,7 @@ class EngineDialect:
         """Fields that differ, the image's identity included."""
         if want.key.kind is not Kind.CONTAINER:
             return compare(want, live)
-        own = frozenset(one.name for key, ones in observed.live.items() if key.kind is Kind.NETWORK for one in ones)
-        fields = compare(want, live, own)
+        fields = compare(want, live, self._own_networks(observed))
         if not live.adopted and live.name not in {want.name, staging_name(want.name, live.digest)}:
             # Its labels carry the name that it was made for: under another one it would not be known as ours.
             named = FieldChange(path="/Name", attribute="container_name", before=live.name, after=want.name)
@@ -79,6 +82,14 @@ class EngineDialect:
             )
             return (*fields, change)
         return fields
+
+    def _own_networks(self, observed: ObservedState) -> frozenset[str]:
+        for known, names in self._networks:
+            if known is observed:
+                return names
+        own = frozenset(one.name for key, ones in observed.live.items() if key.kind is Kind.NETWORK for one in ones)
+        self._networks[:] = [(observed, own)]
+        return own
 
     def state_change(self, want: Resource, live: Live) -> FieldChange | None:
         """What is wrong with how it runs."""
@@ -116,9 +127,9 @@ class EngineDialect:
                 if host_port and host_port != "0":
                     found.add(f"port {host_port}/{protocol}")
         for network, endpoint in _section(fields, "Networks").items():
-            for field in ("IPv4Address", "IPv6Address", "MacAddress"):
-                if isinstance(endpoint, Mapping) and endpoint.get(field):
-                    found.add(f"address {endpoint[field]} in {network}")
+            for name in ("IPv4Address", "IPv6Address", "MacAddress"):
+                if isinstance(endpoint, Mapping) and endpoint.get(name):
+                    found.add(f"address {endpoint[name]} in {network}")
         return frozenset(found)
 
     def anonymous_volumes(self, live: Live) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from trimtab.manifest.codes import Code
 from trimtab.manifest.nodes import Scalar
+from trimtab.manifest.yaml_nodes import DEFAULT_LIMITS
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
-from trimtab.model.snapshot import EntryKind, PathEscapesTree, Tree, join_path, resolve_path
+from trimtab.model.snapshot import EntryKind, FileTooLarge, PathEscapesTree, Tree, join_path, resolve_path
 
 # Source: compose-go, paths/context.go; docker/compose also takes oci:// for `include`.
 _REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|git@|github\.com/")
@@ -99,4 +100,9 @@ class TreeFiles:
         if kind not in _REGULAR:
             self.error(Code.NOT_A_FILE, f"{what} '{path}' is a {kind.value}, not a file", at)
             return None
-        return self.tree.read(resolve_path(self.tree, path))
+        try:
+            return self.tree.read(resolve_path(self.tree, path), DEFAULT_LIMITS.max_bytes)
+        except FileTooLarge as error:
+            message = f"{what} '{path}' has {error.size_bytes} bytes; at most {error.limit_bytes} are read"
+            self.error(Code.FILE_TOO_LARGE, message, at, "split it")
+            return None
