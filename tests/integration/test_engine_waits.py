@@ -10,7 +10,14 @@ import pytest
 
 from tests.support.driving import Driving, driving
 from tests.support.engine import EngineScope
-from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, Existing, RemoveContainer
+from trimtab.backends.engine.steps import (
+    AwaitCompleted,
+    AwaitHealthy,
+    AwaitRunning,
+    Existing,
+    RemoveContainer,
+    StopContainer,
+)
 from trimtab.errors import Conflict, DeadlineExceeded, TransientError, UnhealthyRelease
 
 pytestmark = pytest.mark.engine
@@ -36,6 +43,19 @@ def test_running(drive: Driving) -> None:
     with pytest.raises(UnhealthyRelease, match="exit code 3") as caught:
         drive.do(AwaitRunning(container=Existing(container), name=step.name, settle_s=1))
     assert caught.value.log_tail == ("last words",)
+
+
+def test_what_somebody_stops_while_it_is_waited_for_is_no_fault_of_the_release(drive: Driving) -> None:
+    check = _check("false", Retries=100)
+    container, step = drive.run("stopped", Config={"Cmd": ["sleep", "600"], "Healthcheck": check})
+    stopping = threading.Timer(1.0, drive.do, [StopContainer(container=Existing(container), name=step.name, grace_s=0)])
+    stopping.start()
+    with pytest.raises(Conflict, match="ended from outside"):
+        drive.do(AwaitHealthy(container=Existing(container), name=step.name))
+    stopping.join()
+    container, step = drive.run("own", Config={"Cmd": ["sh", "-c", "sleep 0.5; exit 255"], "Healthcheck": check})
+    with pytest.raises(UnhealthyRelease, match="exit code 255"):
+        drive.do(AwaitHealthy(container=Existing(container), name=step.name))
 
 
 def test_a_crash_loop_is_no_running(drive: Driving) -> None:

@@ -831,6 +831,8 @@ class World:
 
     @staticmethod
     def _ended(container: Container, how: str) -> TrimtabError:
+        if container.stopped_by_request:
+            return Conflict(f"container {container.name} {how}: it was ended from outside")
         return UnhealthyRelease(f"container {container.name} {how}: exit code {container.exit_code}", log_tail=("bye",))
 
     def _DiscardContainer(self, step: steps.DiscardContainer, context: StepContext) -> Mapping[str, str]:

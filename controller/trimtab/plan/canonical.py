@@ -13,11 +13,17 @@ from trimtab.model.desired import Secret
 DIGEST_LENGTH = 32
 
 
+_SCALARS = frozenset({str, int, bool, float, type(None)})
+
+
 def _plain(value: object) -> object:
+    # Most values are these, and asking for their type is quick.
+    if type(value) in _SCALARS:
+        return value
     match value:
         case Secret():
             return {"$secret": value.fingerprint}
-        case Mapping():
+        case dict() | Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
         case list() | tuple():
             return [_plain(item) for item in value]

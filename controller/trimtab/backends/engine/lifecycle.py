@@ -13,7 +13,8 @@ from trimtab.model.desired import Resource
 from trimtab.model.observed import Live, RunState
 
 # 128+SIGKILL, 128+SIGTERM, and what the engine writes for containers that it found dead when it started again.
-KILLED = frozenset({137, 143, 255})
+SIGNALLED = frozenset({137, 143})
+KILLED = SIGNALLED | {255}
 
 
 def state_change(want: Resource, live: Live) -> FieldChange | None:

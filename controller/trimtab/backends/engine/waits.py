@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from trimtab.backends.engine.bench import NOTHING, Bench, OfContainer, Outputs, id_of
 from trimtab.backends.engine.containers import stop
+from trimtab.backends.engine.lifecycle import KILLED, SIGNALLED
 from trimtab.backends.engine.live import running
 from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, StopContainer
-from trimtab.errors import Conflict, DeadlineExceeded, TransientError, UnhealthyRelease
+from trimtab.errors import Conflict, DeadlineExceeded, TransientError, TrimtabError, UnhealthyRelease
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Probe, Running, RunState
 from trimtab.ports import StepContext
@@ -147,7 +148,14 @@ def _fell(state: Running, seen: dict[str, float]) -> bool:
     return state.status in {RunState.EXITED, RunState.DEAD, RunState.RESTARTING} or state.restart_count > before
 
 
-def _ended(bench: Bench, step: OfContainer, context: StepContext, state: Running, how: str) -> UnhealthyRelease:
+def _ended(bench: Bench, step: OfContainer, context: StepContext, state: Running, how: str) -> TrimtabError:
+    if _from_outside(bench, id_of(step, context), state):
+        # The release has no part in it: neither is it given up, nor is the old one preferred from now on.
+        return Conflict(
+            f"container {step.name} {how}: it was ended from outside (exit code {state.exit_code}), "
+            "by a person or by a restart of the engine",
+            hint="the next pass looks again",
+        )
     reason = "ran out of memory (killed by the kernel)" if state.oom_killed else f"exit code {state.exit_code}"
     if state.restart_count:
         reason += f", restarted {state.restart_count} times by the engine"
@@ -157,6 +165,16 @@ def _ended(bench: Bench, step: OfContainer, context: StepContext, state: Running
         log_tail=tail(bench.client, id_of(step, context)),
         hint="raise its memory limit" if state.oom_killed else "the last lines of its log follow",
     )
+
+
+def _from_outside(bench: Bench, container_id: str, state: Running) -> bool:
+    """Whether a request or the engine's own end stopped it, as far as events and its exit code tell."""
+    if state.oom_killed or state.status is RunState.RESTARTING:
+        return False
+    stopped = bench.cache.stopped_by_request(container_id)
+    if stopped is None:
+        return state.exit_code in SIGNALLED or (state.exit_code in KILLED and not bench.cache.listening)
+    return stopped
 
 
 def _said(state: Running) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from trimtab.manifest.compose.units import parse_duration_ns, parse_size
 from trimtab.model.application import ComposeProject, Pointer
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.plan.fielddiff import escape, unescape
 
-EMPTY: tuple[object, ...] = (None, "", (), [], {}, False)
+_CONTAINERS = frozenset({str, tuple, list, dict})
+
+
+@lru_cache(maxsize=1024)
+def _steps(pointer: str) -> tuple[tuple[str, ...], str]:
+    """The names on the way, and the last one."""
+    *parents, last = [unescape(token) for token in pointer.lstrip("/").split("/")]
+    return tuple(parents), last
 
 
 class ServiceReader:
@@ -24,9 +32,11 @@ class ServiceReader:
         """The value at ``path`` below the service; None when any part is absent."""
         value: object = self.service
         for part in path:
-            if not isinstance(value, Mapping):
+            # Models are dicts; asking for their type is ten times as quick as asking whether they are mappings.
+            if type(value) is dict or isinstance(value, Mapping):
+                value = value.get(part)
+            else:
                 return None
-            value = value.get(part)
         return value
 
     def text(self, *path: str) -> str:
@@ -71,7 +81,7 @@ class ServiceReader:
     def mapping(self, *path: str) -> Mapping[str, object]:
         """A mapping; empty when absent."""
         value = self.get(*path)
-        return value if isinstance(value, Mapping) else {}
+        return value if type(value) is dict or isinstance(value, Mapping) else {}
 
     def origin(self, *path: str | int) -> Origin:
         """The place of an attribute, or of the service."""
@@ -89,9 +99,9 @@ class SpecWriter:
 
     def put(self, pointer: str, value: object, *attribute: str | int, keep_empty: bool = False) -> None:
         """Write ``value`` at a JSON pointer of the spec, said by ``attribute`` of the service; empty is left out."""
-        if not keep_empty and any(value is e or (type(value) is type(e) and value == e) for e in EMPTY):
+        if not keep_empty and (value is None or value is False or (not value and type(value) in _CONTAINERS)):
             return
-        *parents, last = [unescape(token) for token in pointer.lstrip("/").split("/")]
+        parents, last = _steps(pointer)
         place = self.spec
         for part in parents:
             below = place.setdefault(part, {})
