@@ -30,6 +30,7 @@ class Node(Generic[StepT_co]):
     middle, or never ran after another had succeeded) and none of them is still to run; runtime.verdicts has the
     whole rule. It never makes others run, and its own success does not heal its needs' failure.
     ``waits``: it only waits for the world, so it must not take a place among the steps that work.
+    ``settles_s``: how long it must be waited for even after a cancel, since what undoes it would meet it half-way.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Node(Generic[StepT_co]):
     when: RunWhen = RunWhen.SUCCESS
     timeout_s: float = 600.0
     waits: bool = False
+    settles_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

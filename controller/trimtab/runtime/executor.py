@@ -3,7 +3,7 @@
 One coordinator, the calling thread, decides; threads of a pool only perform. Which nodes run, are skipped or undo is
 runtime.verdicts. Every step has a deadline: one that does not come back is left behind in its thread, which is counted
 and never waited for, and its node has failed. After a cancel, nodes that have not started never will (those that undo
-excepted), and steps in flight are told through their context and have ``CANCEL_GRACE_S`` to come back.
+excepted), and steps in flight are told through their context and have as long to come back as runtime.cancel says.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 from trimtab.errors import DeadlineExceeded, InternalError, TrimtabError
 from trimtab.model.plan import Node, Plan, RunWhen, StepOutcome, StepStatus
 from trimtab.ports import Clock, Driver, Journal, Meter, StepContext
+from trimtab.runtime.cancel import grace_s
 from trimtab.runtime.graph import Consequences, End, Graph
 from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
@@ -27,8 +28,6 @@ from trimtab.runtime.pool import DaemonPool
 StepT = TypeVar("StepT")
 FactT = TypeVar("FactT")
 
-# A step that is told to stop may finish one engine call; 30 s is three times Docker's default stop grace.
-CANCEL_GRACE_S = 30.0
 # A step knows its own deadline and explains itself best; only one that misses it by this much is left behind.
 _OVERTIME_S, _OVERTIME_SHARE = 2.0, 0.25
 # How soon a cancel or a deadline is noticed. The end of a step is noticed at once: it comes through a queue.
@@ -312,7 +311,8 @@ class _Execution(Generic[StepT]):
         for attempt in self._attempts.values():
             if attempt.node.when is RunWhen.SUCCESS:
                 attempt.cancelled.set()
-                attempt.deadline_s = min(attempt.deadline_s, now_s + CANCEL_GRACE_S)
+                longest_s = max(grace_s(cancelled), attempt.node.settles_s)
+                attempt.deadline_s = min(attempt.deadline_s, now_s + longest_s)
         to_come = [
             node
             for node in self._plan.nodes

@@ -25,6 +25,7 @@ from trimtab.model.keys import AppKey
 from trimtab.model.status import Next, Requeue, Retry, Stalled, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.ports import Meter
+from trimtab.runtime.cancel import Cancellation
 from trimtab.runtime.clock import WaitingClock
 from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
@@ -53,7 +54,7 @@ class _Pass:
     """One in flight. ``reason`` says why it was cancelled; ``superseded``: a newer commit is already waiting."""
 
     trigger: Trigger
-    cancelled: threading.Event
+    cancelled: Cancellation
     reason: str = ""
     superseded: bool = False
 
@@ -117,7 +118,9 @@ class ControlLoop:
                 return False
             running.superseded = False
             self._quiet_until_s[key] = self._clock.monotonic_s() + TERMINATED_S
-            self._cancel(key, running, reason)
+            running.reason = reason
+            running.cancelled.now()
+            _log.info("cutting a pass short", app=str(key), reason=reason)
             return True
 
     def expects(self, key: AppKey) -> bool:
@@ -154,7 +157,7 @@ class ControlLoop:
 
     def _work(self, work: Work) -> None:
         key = work.key
-        running = _Pass(work.trigger, threading.Event())
+        running = _Pass(work.trigger, Cancellation())
         with self._condition:
             if self._stopping:
                 return

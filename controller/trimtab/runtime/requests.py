@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from trimtab.errors import ConfigError, TrimtabError
@@ -128,7 +129,7 @@ class RequestDesk:
                 self._done(request, said, reason="Resumed" if was else "")
             case RequestVerb.TERMINATE:
                 was = self._terminate(app, f"terminated by {request.by or 'a request'}")
-                self._done(request, "told to stop" if was else "no sync is running", reason="Terminated" if was else "")
+                self._done(request, self._told_to_stop(app, was=was), reason="Terminated" if was else "")
             case RequestVerb.PIN:
                 self._pin(request)
             case RequestVerb.APPROVE:
@@ -142,6 +143,15 @@ class RequestDesk:
         if was:
             self._emit(request, "Unpinned", "the older release is not held any more")
         return was
+
+    def _told_to_stop(self, app: AppKey, *, was: bool) -> str:
+        status = self._statuses.get(app)
+        if was:
+            if status is not None:
+                self._statuses.put(replace(status, phase=Phase.TERMINATING, message="the sync is told to stop"))
+            return "told to stop"
+        waiting = status is not None and status.message.startswith("waits ")
+        return "no sync is running" + (f"; it {status.message}" if waiting and status is not None else "")
 
     def _suspend(self, request: Request) -> None:
         now, until = self._clock.now(), _time(request, "until")

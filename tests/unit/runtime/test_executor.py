@@ -21,6 +21,7 @@ from trimtab.model.observed import EngineFacts, ObservedState
 from trimtab.model.plan import Node, Plan, RunWhen, StepOutcome, StepStatus
 from trimtab.ports import StepContext
 from trimtab.runtime import executor
+from trimtab.runtime.cancel import Cancellation
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.pool import DaemonPool
 
@@ -409,7 +410,7 @@ def test_undoing_heals_nothing_and_is_not_done_without_need() -> None:
 
 
 def test_a_step_that_does_not_heed_the_cancel_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "CANCEL_GRACE_S", 0.1)
+    monkeypatch.setattr("trimtab.runtime.cancel.CANCEL_GRACE_S", 0.1)
     cancel, release, undone = threading.Event(), threading.Event(), threading.Event()
 
     def work(number: int, _context: StepContext) -> None:
@@ -424,6 +425,23 @@ def test_a_step_that_does_not_heed_the_cancel_is_left_behind(monkeypatch: pytest
     assert statuses(outcomes) == {1: CANCELLED, 2: OK}
     assert isinstance(outcomes[1].error, DeadlineExceeded)
     assert undone.is_set()
+
+
+@pytest.mark.parametrize(("settles_s", "status"), [(0.0, CANCELLED), (30.0, OK)])
+def test_a_person_who_terminates_waits_a_moment_but_for_a_container_that_is_being_stopped(
+    settles_s: float, status: StepStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.runtime.cancel.TERMINATE_GRACE_S", 0.1)
+    cancel, release = Cancellation(), threading.Event()
+
+    def work(_number: int, _context: StepContext) -> None:
+        cancel.now()
+        release.wait(1.0 if settles_s else 60)
+
+    outcomes = run(plan(replace(node(1), settles_s=settles_s)), work, cancelled=cancel)
+    release.set()
+    # What came back in its time did so although it was told to stop: its effect is there.
+    assert statuses(outcomes) == {1: status}
 
 
 def test_the_whole_has_a_deadline_too() -> None:

@@ -15,6 +15,9 @@ from trimtab.backends.engine import steps
 from trimtab.model.keys import ResourceKey
 from trimtab.model.plan import Node, RunWhen
 
+# A container that is being stopped cannot be started again before it is.
+_SETTLING = (steps.StopContainer, steps.RestartContainer)
+
 
 @dataclass(slots=True)
 class Draft:
@@ -40,6 +43,7 @@ class Draft:
             when=self.when,
             timeout_s=self.timeout_s,
             waits=self.waits,
+            settles_s=self.timeout_s if isinstance(self.step, _SETTLING) else 0.0,
         )
 
 
