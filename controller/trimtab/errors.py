@@ -111,6 +111,18 @@ class UnhealthyRelease(UserError):
         self.log_tail = tuple(log_tail)
 
 
+class UpdateHeld(UnhealthyRelease):
+    """A service's update failed, and its failure_action or max_failure_ratio keeps the rest as it is."""
+
+    default_code = "TT5001"
+
+
+class UpdateTakenBack(UnhealthyRelease):
+    """A service's update failed, and its ``failure_action: rollback`` takes the release back."""
+
+    default_code = "TT5002"
+
+
 class UnsupportedByBackend(UserError):
     """The backend cannot carry out what the manifest asks for."""
 

@@ -28,6 +28,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT2116": "a config or secret takes its value from a variable that is not set",
     "TT2117": "a config or secret is a file outside the repository",
     "TT2118": "a config's or secret's file is not in the repository",
+    "TT2133": "a value of `update_config` or `rollback_config` that Swarm does not know",
     "TT2140": "a service has neither an image nor a build section",
     "TT2141": "`moved` is understood and not carried out by this version",
     "TT2142": "another destination than `local` is understood and not carried out by this version",

@@ -77,7 +77,7 @@ SERVICE: Mapping[str, Attribute] = {
     ),
     "deploy": _host(
         "Memory", {"resources": {"limits": {"memory": "64m"}}},
-        "`replicas`, `resources`, `restart_policy`, `update_config.order`, jobs by `mode`; what needs Swarm is noted (TT2122 to TT2132)",
+        "`replicas`, `resources`, `restart_policy`, `update_config`, `rollback_config`, jobs by `mode`; what needs Swarm is noted (TT2122 to TT2127)",
     ),
     "develop": _noted({"watch": []} | {"x-a": 1}, "TT2120", "it is for `docker compose watch`"),
     "device_cgroup_rules": _host("DeviceCgroupRules", ["c 1:3 mr"]),

@@ -55,6 +55,16 @@ def plain() -> st.SearchStrategy[Service]:
     )
 
 
+def _updating() -> st.SearchStrategy[Service]:
+    return _optional(
+        parallelism=st.integers(0, 2),
+        delay=st.sampled_from(["1s", "1m"]),
+        monitor=st.just("5s"),
+        failure_action=st.sampled_from(["pause", "continue", "rollback"]),
+        max_failure_ratio=st.sampled_from([0, 0.3, 1]),
+    )
+
+
 @st.composite
 def _service(draw: st.DrawFn, before: tuple[str, ...], jobs: frozenset[str], ports: list[str], *, job: bool) -> Service:
     service: Service = {"image": draw(st.sampled_from(IMAGES)), **draw(in_place()), **draw(plain())}
@@ -68,7 +78,10 @@ def _service(draw: st.DrawFn, before: tuple[str, ...], jobs: frozenset[str], por
         if draw(st.integers(0, 3)) == 0:
             service["deploy"] = {"replicas": draw(st.integers(0, 3))}
             if draw(st.booleans()):
-                service["deploy"]["update_config"] = {"order": draw(st.sampled_from(["start-first", "stop-first"]))}
+                service["deploy"]["update_config"] = {
+                    "order": draw(st.sampled_from(["start-first", "stop-first"])),
+                    **draw(_updating()),
+                }
     if draw(st.booleans()):
         service["volumes"] = [
             {
@@ -81,7 +94,7 @@ def _service(draw: st.DrawFn, before: tuple[str, ...], jobs: frozenset[str], por
         ]
     if any(not mount.get("read_only") for mount in service.get("volumes", ())):
         # To start first is then to have two writers, which only a manifest that says so gets.
-        service.get("deploy", {}).pop("update_config", None)
+        service.get("deploy", {}).get("update_config", {}).pop("order", None)
     servers = [name for name in before if name not in jobs]
     depends = {}
     for other in draw(st.lists(st.sampled_from(before), unique=True)) if before else []:

@@ -132,6 +132,8 @@ class World:
         self.unpullable: set[str] = set()
         self.image_configs: dict[str, Mapping[str, Any]] = {}
         self.scripts: dict[str, Script] = {}
+        # (image, replica): that replica of it never becomes healthy.
+        self.ill: set[tuple[str, str]] = set()
         self.faults: dict[int, Fault] = {}
         self.down = False
         self.deaf = False
@@ -613,6 +615,8 @@ class World:
             len(self.containers),
             self._script(spec["Config"]),
         )
+        if (str(spec["Config"]["Image"]), found.get(labels.REPLICA, "")) in self.ill:
+            made.script = Script(healthy=False)
         made.networks = {n: dict(e or {}) for n, e in sorted((spec.get("Networks") or {}).items())}
         self.containers[made.id] = made
         return made
@@ -818,6 +822,10 @@ class World:
         if not check:
             raise UnhealthyRelease(f"container {step.name} is unhealthy", log_tail=("no answer",))
         container.proved = True
+        return {}
+
+    def _AwaitTurn(self, step: steps.AwaitTurn, context: StepContext) -> Mapping[str, str]:
+        self.clock.advance(step.delay_s)
         return {}
 
     def _AwaitCompleted(self, step: steps.AwaitCompleted, context: StepContext) -> Mapping[str, str]:

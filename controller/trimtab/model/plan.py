@@ -16,10 +16,11 @@ StepT_co = TypeVar("StepT_co", covariant=True)
 
 
 class RunWhen(StrEnum):
-    """When a node runs: after its needs succeeded, or to undo when one of them failed."""
+    """When a node runs: after its needs succeeded, to undo when one of them failed, or after they are over."""
 
     SUCCESS = "success"
     FAILURE = "failure"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,11 @@ class Node(Generic[StepT_co]):
     A FAILURE node runs only if its needs were begun and not all completed (one failed, was cancelled in the
     middle, or never ran after another had succeeded) and none of them is still to run; runtime.verdicts has the
     whole rule. It never makes others run, and its own success does not heal its needs' failure.
+    An ENDED node runs when its needs are over, however they ended, unless more than ``tolerance`` of them (those that
+    undo not counted) did not succeed.
     ``waits``: it only waits for the world, so it must not take a place among the steps that work.
     ``settles_s``: how long it must be waited for even after a cancel, since what undoes it would meet it half-way.
+    ``pause_s``: so much of its time is wanted, and is not counted against the sync's deadline.
     """
 
     id: int
@@ -42,6 +46,8 @@ class Node(Generic[StepT_co]):
     timeout_s: float = 600.0
     waits: bool = False
     settles_s: float = 0.0
+    tolerance: int = 0
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
 from trimtab.model.records import AppliedObject, FailedBuild
 from trimtab.model.status import Phase
+from trimtab.plan.setback import judged
 from trimtab.ports import Clock, Driver, EventSink, Meter, StepContext, Store
 from trimtab.runtime import executor
 from trimtab.runtime.planner import Look
@@ -114,7 +115,8 @@ class Carrier(Generic[StepT]):
             on_start=seen.on_start,
             on_log=seen.on_log,
             cancelled=cancelled,
-            timeout_s=timeout_s,
+            # Time that the rollout itself wants is no sign of trouble.
+            timeout_s=None if timeout_s is None else timeout_s + sum(node.pause_s for node in plan.nodes),
             pool=self._pool,
             meter=self._meter,
         )
@@ -122,6 +124,8 @@ class Carrier(Generic[StepT]):
         self._tell_of_data(look, outcomes)
         self._remember_failed_builds(look, outcomes)
         error = most_telling(outcomes)
+        if error is not None:
+            error = judged(plan.changes, outcomes, error)
         stopped = cancelled.is_set() or any(outcome.status is StepStatus.CANCELLED for outcome in outcomes)
         if error is None and not stopped:
             for approval in look.approvals:

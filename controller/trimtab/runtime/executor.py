@@ -309,14 +309,14 @@ class _Execution(Generic[StepT]):
         self._cancelled = True
         error = DeadlineExceeded(f"the sync of {self._plan.app} took longer than it may") if overdue else None
         for attempt in self._attempts.values():
-            if attempt.node.when is RunWhen.SUCCESS:
+            if attempt.node.when is not RunWhen.FAILURE:
                 attempt.cancelled.set()
                 longest_s = max(grace_s(cancelled), attempt.node.settles_s)
                 attempt.deadline_s = min(attempt.deadline_s, now_s + longest_s)
         to_come = [
             node
             for node in self._plan.nodes
-            if node.when is RunWhen.SUCCESS and node.id not in self._outcomes and node.id not in self._attempts
+            if node.when is not RunWhen.FAILURE and node.id not in self._outcomes and node.id not in self._attempts
         ]
         cancelled_nodes = [
             StepOutcome(node=node.id, key=node.key, status=StepStatus.CANCELLED, error=error) for node in to_come

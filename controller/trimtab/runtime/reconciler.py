@@ -27,6 +27,7 @@ from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
 from trimtab.plan.drift import REPAIRS
 from trimtab.plan.imagepins import images_of
+from trimtab.plan.setback import as_way_back
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
@@ -143,6 +144,8 @@ class Reconciler(Generic[StepT]):
         app, snapshot = target.application, target.view.snapshot
         if app is not None and snapshot is not None:
             desired = self._planner.desired(app, snapshot)
+            if target.substitute:
+                desired = as_way_back(desired)
         else:
             last = self._farewell(view, state)
             desired, snapshot = last.desired, last.snapshot

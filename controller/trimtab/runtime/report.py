@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease
+from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease, UpdateHeld, UpdateTakenBack
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.events import Event, EventType
@@ -31,7 +31,7 @@ from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
 # A failed rollout makes an application Degraded even while its previous release runs well; a failed build does not.
-UNHEALTHY_CODE = UnhealthyRelease.default_code
+UNHEALTHY_CODES = tuple(error.default_code for error in (UnhealthyRelease, UpdateHeld, UpdateTakenBack))
 # A status that says the same is written again only this often, to show that somebody still looks.
 OBSERVED_AGAIN_S = 10.0
 
@@ -290,12 +290,12 @@ def _standing(
         if target.rolls_back:
             said = f"{said}; the previous release {_short(look.desired.revision)} keeps serving"
             phase = Phase.FAILED
-        health = HealthStatus.DEGRADED if said.startswith(UNHEALTHY_CODE) else health
+        health = HealthStatus.DEGRADED if said.startswith(UNHEALTHY_CODES) else health
         return replace(now, sync=SyncStatus.OUT_OF_SYNC, health=health, message=said, phase=phase), ""
     if held.startswith("suspended"):
         return replace(now, health=HealthStatus.SUSPENDED, message=held, suspended=held), "Suspended"
     if held:
-        health = HealthStatus.DEGRADED if held.startswith(UNHEALTHY_CODE) else health
+        health = HealthStatus.DEGRADED if held.startswith(UNHEALTHY_CODES) else health
         return replace(now, health=health, message=held, phase=base.phase), "Held"
     if trouble is not None:
         # What runs is as it was last read; whether that is what Git says now, nobody knows.

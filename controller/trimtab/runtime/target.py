@@ -14,6 +14,7 @@ from trimtab.model.application import Application
 from trimtab.model.desired import DesiredState
 from trimtab.model.events import Event
 from trimtab.model.records import AppliedState, Pin
+from trimtab.plan.setback import goes_back
 from trimtab.plan.takenback import still_there
 from trimtab.ports import Clock, EventSink, Holds
 from trimtab.runtime.catalog import Catalog
@@ -98,14 +99,17 @@ class Targets(Generic[StepT]):
         application, reason = view.application, state.failed_reason or "this revision failed before"
         built = reason.startswith(BuildFailed.default_code)
         # A failed build has changed nothing: what runs is not rolled back, it is looked after.
-        if built or (application is not None and application.rollback_on_failure):
+        back = application is not None and goes_back(
+            state.failed_reason, rollback_on_failure=application.rollback_on_failure
+        )
+        if built or back:
             for revision, digest in self._ways_back(state, built=built):
                 older = self.older(view, revision)
                 if older is not None:
                     images = _images(state, digest)
                     return Target(application=older.application, view=older, substitute=reason, images=images)
         lost = state.healthy_revision if not built and state.healthy_digest != state.failed_digest else ""
-        if lost and application is not None and application.rollback_on_failure:
+        if lost and back:
             reason += f"; the last healthy release {lost[:7]} is not in the repository any more, so it is not put back"
         return Target(application=application, view=view, report_only=reason)
 

@@ -2,6 +2,9 @@
 
 A SUCCESS node runs after all its needs succeeded; when one of them did not, it is skipped.
 
+An ENDED node lets what follows begin although something before it failed: it runs when all its needs are over and at
+most ``tolerance`` of them did not succeed. Needs that undo are waited for and not counted.
+
 A FAILURE node undoes a group of steps, its needs. It runs when the group was *begun and not completed*, as soon as
 none of it is still to run:
 
@@ -31,6 +34,7 @@ class Done(Enum):
     BROKEN = auto()
     NOT_BEGUN = auto()
     ABSENT = auto()
+    UNDONE = auto()
 
 
 class Call(Enum):
@@ -43,7 +47,7 @@ class Call(Enum):
 def seen(node: Node[object], status: StepStatus, *, started: bool) -> Done:
     """One node's end, as its dependents see it."""
     if node.when is RunWhen.FAILURE:
-        return Done.BROKEN if started else Done.ABSENT
+        return Done.UNDONE if started else Done.ABSENT
     if status is StepStatus.SUCCEEDED:
         return Done.COMPLETED
     return Done.BROKEN if started else Done.NOT_BEGUN
@@ -51,8 +55,12 @@ def seen(node: Node[object], status: StepStatus, *, started: bool) -> Done:
 
 def call(node: Node[object], needs: Iterable[Done]) -> Call:
     """Whether a node runs, now that all its needs are over."""
-    ends = set(needs)
+    each = tuple(needs)
+    ends = set(each)
+    if node.when is RunWhen.ENDED:
+        failed = sum(end in {Done.BROKEN, Done.NOT_BEGUN} for end in each)
+        return Call.RUN if failed <= node.tolerance else Call.SKIP
     if node.when is RunWhen.SUCCESS:
         return Call.RUN if ends <= {Done.COMPLETED} else Call.SKIP
     half_done = Done.COMPLETED in ends and Done.NOT_BEGUN in ends
-    return Call.RUN if Done.BROKEN in ends or half_done else Call.SKIP
+    return Call.RUN if ends & {Done.BROKEN, Done.UNDONE} or half_done else Call.SKIP

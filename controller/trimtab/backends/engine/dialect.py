@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lifecycle import state_change
-from trimtab.backends.engine.lower.reading import kept_volumes
+from trimtab.backends.engine.lower.reading import kept_volumes, update_rule
 from trimtab.backends.engine.lower.site import Site
 from trimtab.backends.engine.lower.whole import lower
 from trimtab.backends.engine.render import RenderInputs, render
@@ -104,14 +104,15 @@ class EngineDialect:
         shared = self.claims(want.spec) & self.claims(live.fields)
         if shared:
             return Order.STOP_FIRST, f"{min(shared)} can only be held once"
-        chosen = str(want.traits.get("order") or "")
+        rule = update_rule(want)
+        chosen = rule.order
         if chosen == Order.STOP_FIRST.value:
-            return Order.STOP_FIRST, "deploy.update_config.order says so"
+            return Order.STOP_FIRST, f"deploy.{rule.section}.order says so"
         mode = str(_section(want.spec, "HostConfig").get("NetworkMode") or "")
         if mode == "host" or mode.startswith("container:"):
             return Order.STOP_FIRST, "it shares another network namespace, where ports can only be held once"
         if chosen == Order.START_FIRST.value:
-            return Order.START_FIRST, "deploy.update_config.order says so"
+            return Order.START_FIRST, f"deploy.{rule.section}.order says so"
         volume = _writable_volume(want.spec) or _writable_volume({"Mounts": kept_volumes(want.spec, live)})
         if volume:
             return Order.STOP_FIRST, f"volume {volume} must not have two writers"

@@ -31,6 +31,8 @@ class Draft:
     when: RunWhen
     timeout_s: float
     waits: bool
+    tolerance: int = 0
+    pause_s: float = 0.0
 
     def node(self) -> Node[steps.EngineStep]:
         """As it stands in the plan."""
@@ -44,6 +46,8 @@ class Draft:
             timeout_s=self.timeout_s,
             waits=self.waits,
             settles_s=self.timeout_s if isinstance(self.step, _SETTLING) else 0.0,
+            tolerance=self.tolerance,
+            pause_s=self.pause_s,
         )
 
 
@@ -71,9 +75,11 @@ class Drafts:
         timeout_s: float,
         *,
         waits: bool,
+        tolerance: int = 0,
+        pause_s: float = 0.0,
     ) -> int:
         """A new draft; its id."""
-        draft = Draft(len(self._drafts) + 1, step, key, cause, set(needs), when, timeout_s, waits)
+        draft = Draft(len(self._drafts) + 1, step, key, cause, set(needs), when, timeout_s, waits, tolerance, pause_s)
         self._drafts[draft.id] = draft
         return draft.id
 

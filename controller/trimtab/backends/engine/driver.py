@@ -187,6 +187,8 @@ class EngineDriver:
                 return waits.for_healthy(bench, step, context)
             case steps.AwaitCompleted():
                 return waits.for_completed(bench, step, context)
+            case steps.AwaitTurn():
+                return waits.for_turn(step, context)
             case steps.DiscardContainer():
                 return containers.discard(bench, step, context)
             case steps.RestoreContainer():

@@ -221,10 +221,14 @@ class AwaitRunning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitHealthy:
-    """Health check says healthy. Unhealthy, an exit or the deadline fails, with the probe's output and last log."""
+    """Health check says healthy. Unhealthy, an exit or the deadline fails, with the probe's output and last log.
+
+    It has to go on saying so for ``settle_s`` seconds.
+    """
 
     container: ContainerRef
     name: str
+    settle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +244,14 @@ class AwaitCompleted:
     limit_s: float = 0.0
     any_end: bool = False
     keep_log: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitTurn:
+    """The next group of a service's containers has its turn ``delay_s`` seconds after the one before."""
+
+    service: str
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +297,7 @@ EngineStep = (
     | AwaitRunning
     | AwaitHealthy
     | AwaitCompleted
+    | AwaitTurn
     | DiscardContainer
     | RestoreContainer
 )

@@ -12,7 +12,7 @@ from trimtab.backends.engine.containers import stop
 from trimtab.backends.engine.lifecycle import KILLED, SIGNALLED
 from trimtab.backends.engine.live import running
 from trimtab.backends.engine.logs import tail
-from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, StopContainer
+from trimtab.backends.engine.steps import AwaitCompleted, AwaitHealthy, AwaitRunning, AwaitTurn, StopContainer
 from trimtab.errors import Conflict, DeadlineExceeded, TransientError, TrimtabError, UnhealthyRelease
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Probe, Running, RunState
@@ -23,6 +23,8 @@ _LISTENING_S = 5.0
 _DEAF_S = 0.5
 # How much of what a run wrote is kept.
 LOG_LINES = 1000
+# While it is watched whether a container goes on running well, the end of that time is noticed this late at most.
+_WATCHING_S = 1.0
 # How soon a cancelled step returns.
 _CANCEL_S = 0.5
 
@@ -47,7 +49,7 @@ def for_running(bench: Bench, step: AwaitRunning, context: StepContext) -> Outpu
         since = seen.setdefault("since", time.monotonic())
         return "done" if time.monotonic() - since >= step.settle_s else "wait"
 
-    _wait(bench, step, context, look, "did not start", pause_s=step.settle_s)
+    _wait(bench, step, context, look, "did not start", pause_s=min(step.settle_s, _WATCHING_S))
     return NOTHING
 
 
@@ -65,9 +67,14 @@ def for_healthy(bench: Bench, step: AwaitHealthy, context: StepContext) -> Outpu
                 f"container {step.name} has no health check, so it never becomes healthy",
                 hint="add a healthcheck, or wait for service_started instead of service_healthy",
             )
-        return "done" if state.probe is Probe.HEALTHY else "wait"
+        if state.probe is not Probe.HEALTHY:
+            seen.pop("since", None)
+            return "wait"
+        since = seen.setdefault("since", time.monotonic())
+        return "done" if time.monotonic() - since >= step.settle_s else "wait"
 
-    _wait(bench, step, context, look, "did not become healthy")
+    pause_s = min(step.settle_s, _WATCHING_S) if step.settle_s else _LISTENING_S
+    _wait(bench, step, context, look, "did not become healthy", pause_s=pause_s)
     return NOTHING
 
 
@@ -97,6 +104,13 @@ def for_completed(bench: Bench, step: AwaitCompleted, context: StepContext) -> O
 def _age_s(state: Running) -> float:
     """How long it has run, as far as the controller's clock agrees with the engine's."""
     return (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at is not None else 0.0
+
+
+def for_turn(step: AwaitTurn, context: StepContext) -> Outputs:
+    """The time between two groups has gone by."""
+    if context.cancelled.wait(step.delay_s):
+        raise TransientError(f"service {step.service}: the pause between two groups was cut short by a cancel")
+    return NOTHING
 
 
 def _unhealthy(bench: Bench, step: OfContainer, state: Running, inspect: Mapping[str, Any]) -> UnhealthyRelease:

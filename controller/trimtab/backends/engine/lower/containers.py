@@ -44,23 +44,24 @@ def start(site: Site, change: Change, ref: steps.ContainerRef, needs: set[int]) 
     return first, last
 
 
-def prove(site: Site, change: Change, ref: steps.ContainerRef, started: set[int]) -> int:
-    """Wait until it does what it is for: healthy, still running, or done."""
+def prove(site: Site, change: Change, ref: steps.ContainerRef, started: set[int], *, monitor_s: float = 0.0) -> int:
+    """Wait until it does what it is for: healthy, still running, or done; and goes on so for ``monitor_s``."""
     want = wanted(change)
     proof: steps.EngineStep
     if want.traits.get("job"):
         proof = steps.AwaitCompleted(container=ref, name=want.name)
     elif want.traits.get("checked"):
-        proof = steps.AwaitHealthy(container=ref, name=want.name)
+        proof = steps.AwaitHealthy(container=ref, name=want.name, settle_s=monitor_s)
     else:
         settle = want.traits.get("settle_s")
+        settle_s = float(settle) if isinstance(settle, int | float) else 0.0
         proof = steps.AwaitRunning(
             container=ref,
             name=want.name,
-            settle_s=float(settle) if isinstance(settle, int | float) else 0.0,
+            settle_s=max(settle_s, monitor_s),
             may_finish=bool(want.traits.get("may_finish")),
         )
-    return site.add(proof, change, started, timeout_s=deadline_s(want), waits=True)
+    return site.add(proof, change, started, timeout_s=deadline_s(want), waits=True, pause_s=monitor_s)
 
 
 def stop(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:

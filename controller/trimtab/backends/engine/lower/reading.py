@@ -8,6 +8,7 @@ from trimtab.model.change import Change
 from trimtab.model.desired import Condition, Resource
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, Probe, RunState
+from trimtab.model.rollout import UpdateRule
 
 
 def of_kind(changes: Iterable[Change], kind: Kind) -> list[Change]:
@@ -80,3 +81,9 @@ def deadline_s(want: Resource) -> float:
     """How long it may take to prove itself, in seconds."""
     value = want.traits.get("timeout_s")
     return float(value) if isinstance(value, int | float) else 600.0
+
+
+def update_rule(want: Resource) -> UpdateRule:
+    """How its service is updated; Swarm's defaults when nothing says so."""
+    rule = want.traits.get("update")
+    return rule if isinstance(rule, UpdateRule) else UpdateRule()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
-
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lower import conditions, containers
-from trimtab.backends.engine.lower.reading import grace_s, present, wanted
-from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Site
+from trimtab.backends.engine.lower.reading import grace_s, present, update_rule, wanted
+from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Replacement, Site
 from trimtab.model.change import Change, Order
 from trimtab.model.observed import RunState
 from trimtab.model.plan import RunWhen
@@ -34,13 +32,11 @@ def replace(site: Site, change: Change) -> None:
     stop_first = change.order is Order.STOP_FIRST
     stop: int | None = None
     if up and stop_first:
-        # Replicas that have to stop first do so one after another: the others serve.
-        before = site.proofs.get(changed(want.key, replica=want.key.replica - 1))
-        needs = {*created, *ready, *site.object_needs(want), *({before} if before else ())}
+        needs = {*created, *ready, *site.object_needs(want)}
         stop = containers.stop(site, change, old, needs)
         site.drafts.releases(stop, site.claims(old.fields))
     start, started = containers.start(site, change, ref, {*created, *ready, *({stop} if stop else ())})
-    proof = site.proofs[want.key] = containers.prove(site, change, ref, started)
+    proof = containers.prove(site, change, ref, started, monitor_s=update_rule(want).monitor_s or 0.0)
     if up and not stop_first:
         stop = containers.stop(site, change, old, {proof})
     undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}
@@ -60,3 +56,5 @@ def replace(site: Site, change: Change) -> None:
     site.drafts.renames(renamed, want.name)
     site.drafts.takes(start, site.claims(want.spec), undone)
     site.places[change.key] = Places(ref=ref, name=want.name, started=started, last={renamed})
+    begins = frozenset({*created, start, *({stop} if stop and stop_first else ())})
+    site.replacements[want.key] = Replacement(change=change, begins=begins, proof=proof, last=renamed, undone=undone)

@@ -37,11 +37,26 @@ class Places:
     awaited: dict[Condition, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """A container's nodes on its way to the next version.
+
+    ``begins`` are those that change something first, ``proof`` shows that the new one runs well, ``last`` is the end
+    of it, and ``undone`` the way back.
+    """
+
+    change: Change
+    begins: frozenset[int]
+    proof: int
+    last: int
+    undone: int
+
+
 class Site:
     """One plan's drafts and what they do to whom.
 
     ``made``: the node that makes a network, volume, content or image. ``places``: a container's nodes.
-    ``proofs``: the node after which a replacement has proved itself. ``removed``: nodes that remove containers.
+    ``replacements``: those of this plan. ``removed``: nodes that remove containers.
     ``runs``: the container of a run, by the node after which the run is over.
     """
 
@@ -56,7 +71,7 @@ class Site:
         self.drafts = Drafts()
         self.made: dict[ResourceKey, int] = {}
         self.places: dict[ResourceKey, Places] = {}
-        self.proofs: dict[ResourceKey, int] = {}
+        self.replacements: dict[ResourceKey, Replacement] = {}
         self.removed: list[int] = []
         self.runs: dict[int, steps.ContainerRef] = {}
         self.wanted_claims = frozenset(
@@ -72,10 +87,20 @@ class Site:
         when: RunWhen = RunWhen.SUCCESS,
         timeout_s: float = CALL_S,
         waits: bool = False,
+        tolerance: int = 0,
+        pause_s: float = 0.0,
     ) -> int:
         """A new draft, caused by ``change``; its id."""
         cause = change.detail or change.reason.value.replace("-", " ")
-        return self.drafts.add(step, change.key, cause, needs, when, timeout_s, waits=waits)
+        return self.drafts.add(
+            step, change.key, cause, needs, when, timeout_s + pause_s, waits=waits, tolerance=tolerance, pause_s=pause_s
+        )
+
+    def turn(
+        self, step: steps.EngineStep, change: Change, needs: Iterable[int], *, tolerance: int, pause_s: float
+    ) -> int:
+        """A draft that comes when its needs are over, unless more than ``tolerance`` of them went wrong."""
+        return self.add(step, change, needs, when=RunWhen.ENDED, waits=True, tolerance=tolerance, pause_s=pause_s)
 
     def labels(self, want: Resource) -> dict[str, str]:
         """All labels of a new object: the manifest's, and ours above them."""

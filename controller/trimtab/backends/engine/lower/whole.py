@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trimtab.backends.engine.lower import conditions, objects
+from trimtab.backends.engine.lower import batches, conditions, objects
 from trimtab.backends.engine.lower.create import create
 from trimtab.backends.engine.lower.order import put_in_order
 from trimtab.backends.engine.lower.reading import of_kind
@@ -57,5 +57,6 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
 
 def _arrange(site: Site) -> None:
     """Needs between drafts of different objects."""
+    batches.arrange(site)
     site.drafts.hand_over()
     objects.images_first(site)

@@ -11,6 +11,7 @@ from trimtab.backends.engine.render.host import published, write_host
 from trimtab.backends.engine.render.mounts import MountWriter
 from trimtab.backends.engine.render.networks import write_networks
 from trimtab.backends.engine.render.resources import restart_policy, write_resources
+from trimtab.backends.engine.render.rollout import update_rule
 from trimtab.backends.engine.render.support import check_support
 from trimtab.backends.engine.render.writer import ServiceReader, SpecWriter
 from trimtab.model.application import Application
@@ -84,7 +85,13 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
         )
         needs.append(Need(key))
     own = app.service_settings.get(name)
-    traits = {**_traits(app, base.reader), "built": built, "wave": own.wave if own is not None else 0}
+    traits = {
+        **_traits(app, base.reader),
+        "built": built,
+        "wave": own.wave if own is not None else 0,
+        "update": update_rule(base, "update_config"),
+        "rollback": update_rule(base, "rollback_config"),
+    }
     for replica in range(1, replica_count(app.compose.services[name]) + 1):
         own_name = container_name(app, name, replica)
         writer = SpecWriter(base.reader)
@@ -162,7 +169,6 @@ def _traits(app: Application, reader: ServiceReader) -> Mapping[str, object]:
         "grace_s": DEFAULT_GRACE_S if grace_ns is None else -(-grace_ns // 1_000_000_000),
         "pre_stop": tuple(item for item in reader.items("pre_stop") if isinstance(item, Mapping)),
         "post_start": tuple(item for item in reader.items("post_start") if isinstance(item, Mapping)),
-        "order": reader.text("deploy", "update_config", "order"),
         "job": completes or reader.text("deploy", "mode").endswith("-job"),
         "server": server,
         "may_finish": not server and restart_policy(reader)[0] not in {"always", "unless-stopped"},

@@ -38,11 +38,6 @@ NOTED: dict[tuple[str, ...], tuple[str, str]] = {
     ("deploy", "resources", "reservations", "cpus"): ("TT2125", "a plain engine reserves no CPUs"),
     ("deploy", "restart_policy", "delay"): ("TT2126", "the engine chooses the delay between restarts itself"),
     ("deploy", "restart_policy", "window"): ("TT2127", "the engine has no window for restarts"),
-    ("deploy", "rollback_config"): ("TT2128", "a failed release is rolled back as a whole (rollbackOnFailure)"),
-    ("deploy", "update_config", "parallelism"): ("TT2129", "replicas are replaced in order of their dependencies"),
-    ("deploy", "update_config", "delay"): ("TT2130", "there is no pause between replicas"),
-    ("deploy", "update_config", "failure_action"): ("TT2131", "a failed replacement is undone (rollbackOnFailure)"),
-    ("deploy", "update_config", "max_failure_ratio"): ("TT2132", "one failed replica fails the release"),
 }
 
 

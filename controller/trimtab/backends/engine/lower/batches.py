@@ -1,0 +1,40 @@
+"""A service's containers in groups, one group after the other, as its ``update_config`` says. Pure.
+
+Within a group they go at once. The next group has its turn when all of the groups before are over, whatever became of
+them, unless more of them failed than may; what is then left over is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimtab.backends.engine import steps
+from trimtab.backends.engine.lower.reading import update_rule, wanted
+from trimtab.backends.engine.lower.site import Replacement, Site
+
+
+def arrange(site: Site) -> None:
+    """Let each group of replacements wait for those before it."""
+    services: dict[str, list[Replacement]] = {}
+    for key in sorted(site.replacements):
+        services.setdefault(key.name, []).append(site.replacements[key])
+    for name in sorted(services):
+        _in_turn(site, name, services[name])
+
+
+def _in_turn(site: Site, service: str, all_of_it: Sequence[Replacement]) -> None:
+    rule = update_rule(wanted(all_of_it[0].change))
+    size = rule.parallelism or len(all_of_it)
+    for begin in range(size, len(all_of_it), size):
+        earlier, group = all_of_it[:begin], all_of_it[begin : begin + size]
+        turn = site.turn(
+            steps.AwaitTurn(service=service, delay_s=rule.delay_s),
+            group[0].change,
+            # The way back, too: two that are down at once are what the groups are there to prevent.
+            {node for one in earlier for node in (one.last, one.undone)},
+            tolerance=rule.tolerance(len(all_of_it)),
+            pause_s=rule.delay_s,
+        )
+        for one in group:
+            for node in sorted(one.begins):
+                site.drafts.need(node, {turn})

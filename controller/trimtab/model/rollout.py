@@ -1,0 +1,42 @@
+"""How the containers of one service are replaced by newer ones: Swarm's update_config and rollback_config, resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+
+class FailureAction(StrEnum):
+    """What a failed replacement means for the rest; Swarm's words. UNSAID: nothing was written."""
+
+    UNSAID = ""
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRule:
+    """One ``update_config`` or ``rollback_config`` (``section``), in Swarm's defaults where it says nothing.
+
+    ``parallelism`` 0 is all at once. ``delay_s`` lies between two groups. ``monitor_s`` is how long each new container
+    has to run well before it counts; None: only that it came up. ``max_failure_ratio`` is a share of the replacements.
+    """
+
+    section: str = "update_config"
+    parallelism: int = 1
+    delay_s: float = 0.0
+    order: str = ""
+    monitor_s: float | None = None
+    max_failure_ratio: Fraction = Fraction(0)
+    failure_action: FailureAction = FailureAction.UNSAID
+
+    def tolerance(self, replacements: int) -> int:
+        """How many of ``replacements`` may fail before the rest is not done any more.
+
+        Source: swarmkit updater: the action is taken when failures / tasks > MaxFailureRatio, never for "continue".
+        """
+        if self.failure_action is FailureAction.CONTINUE:
+            return replacements
+        return min(replacements, int(self.max_failure_ratio * replacements))
