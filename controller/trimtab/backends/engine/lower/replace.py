@@ -36,7 +36,9 @@ def replace(site: Site, change: Change) -> None:
         stop = containers.stop(site, change, old, needs)
         site.drafts.releases(stop, site.claims(old.fields))
     start, started = containers.start(site, change, ref, {*created, *ready, *({stop} if stop else ())})
-    proof = containers.prove(site, change, ref, started, monitor_s=update_rule(want).monitor_s or 0.0)
+    proof = site.proofs[want.key] = containers.prove(
+        site, change, ref, started, monitor_s=update_rule(want).monitor_s or 0.0
+    )
     if up and not stop_first:
         stop = containers.stop(site, change, old, {proof})
     undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}

@@ -56,7 +56,8 @@ class Site:
     """One plan's drafts and what they do to whom.
 
     ``made``: the node that makes a network, volume, content or image. ``places``: a container's nodes.
-    ``replacements``: those of this plan. ``removed``: nodes that remove containers.
+    ``proofs``: the node after which a container has proved itself. ``replacements``: those of this plan.
+    ``removed``: nodes that remove containers.
     ``runs``: the container of a run, by the node after which the run is over.
     """
 
@@ -71,6 +72,7 @@ class Site:
         self.drafts = Drafts()
         self.made: dict[ResourceKey, int] = {}
         self.places: dict[ResourceKey, Places] = {}
+        self.proofs: dict[ResourceKey, int] = {}
         self.replacements: dict[ResourceKey, Replacement] = {}
         self.removed: list[int] = []
         self.runs: dict[int, steps.ContainerRef] = {}
