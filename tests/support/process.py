@@ -36,6 +36,7 @@ from trimtab.runtime.planner import Planner
 from trimtab.runtime.reconciler import SETTLE_S, Reconciler
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.taskruns import TaskRunner
+from trimtab.runtime.witness import Witness
 from trimtab.store.sqlite import SqliteStore
 
 SHOP = AppKey("default", "shop")
@@ -137,6 +138,7 @@ class Process:
         self.world, self.repository, self.clock = world, repository, clock
         self.store = SqliteStore(data_dir, clock)
         self.events = Events()
+        self.witness = Witness()
         self.started = self.ended = 0
         self.kill_at = kill_at
         dialect = EngineDialect(installation=world.installation, seal_key=world.seal_key)
@@ -154,6 +156,7 @@ class Process:
             self.store,
             clock,
             NoRetention(),
+            witness=self.witness,
             healthy_changed=self._ready,
             windows=windows,
             tasks=TaskRunner(self.planner, world, self.store, self.events, clock),

@@ -150,7 +150,7 @@ def _check(config: Config, text: str, described: Described, kept: Sequence[Candi
         tell("checked: after 'trimtab adopt' the first plan is empty")
         return
     tell("the first plan would not be empty; what a compose file cannot say, or what is chosen otherwise here:")
-    for line in (*lines(str(look.desired.app), acting), *refused):
+    for line in (*lines(look.desired.app, acting), *refused):
         tell(f"  {line}")
 
 

@@ -17,6 +17,7 @@ from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import AppKey
 from trimtab.model.plan import Decision
 from trimtab.model.snapshot import Snapshot
+from trimtab.plan.drift import unasked
 from trimtab.plan.render import PlanHeader
 from trimtab.plan.windows import closed, outside, windows_of
 from trimtab.runtime.hooks import hook_options
@@ -64,8 +65,8 @@ class Session:
             visit(key, ())
         return tuple(done)
 
-    def look(self, view: View) -> Look[EngineStep]:
-        """Plan one application."""
+    def look(self, view: View, *, by_itself: bool = False) -> Look[EngineStep]:
+        """Plan one application: what a person's sync would do, or what the controller would do ``by_itself``."""
         application, snapshot = view.application, view.snapshot
         if application is None or snapshot is None:
             raise UserError(f"{view.key} has no manifest that can be used")
@@ -78,6 +79,7 @@ class Session:
             prune=application.sync_policy.prune,
             diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
             hooks=hook_options(self.store.applied, self.store.releases, view.key),
+            drift=unasked(application) if by_itself else None,
         )
         return self._within_windows(view, look)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from trimtab.model.diagnostics import Origin
+from trimtab.model.drift import DriftPolicy
 from trimtab.model.jobs import JobSettings
 from trimtab.model.keys import AppKey
 from trimtab.model.windows import SyncWindow
@@ -72,6 +73,7 @@ class SyncPolicy:
     allow_empty: bool = False
     retry_limit: int = -1
     backoff: Backoff = Backoff()
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

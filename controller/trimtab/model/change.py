@@ -36,6 +36,7 @@ class Reason(StrEnum):
     IMAGE_ABSENT = "image-absent"
     SOURCES_CHANGED = "sources-changed"
     PARENT_REPLACED = "parent-replaced"
+    PARENT_RESTARTED = "parent-restarted"
     DEPENDENCY_REPLACED = "dependency-replaced"
     NETWORK_REPLACED = "network-replaced"
     UNFINISHED = "unfinished"
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     IMMUTABLE_DATA = "immutable-data"
     NAME_TAKEN = "name-taken"
     IGNORED = "ignored"
+    REPORTED = "reported"
 
 
 class Disruption(IntEnum):
@@ -95,6 +97,7 @@ class Change:
     """One object's part of a plan. ``detail`` is a sentence fragment for people.
 
     ``staged`` is a replacement that an interrupted sync has already created; ``extras`` are surplus live objects.
+    ``reported`` are fields that differ and are left as they are.
     ``approval`` is the id under which a person approves this change alone. ``source`` is the volume whose data a
     new one takes over. ``leaves`` names anonymous volumes that a removed container leaves behind.
     """
@@ -112,6 +115,7 @@ class Change:
     leaves: tuple[str, ...] = ()
     approval: str = ""
     fields: tuple[FieldChange, ...] = ()
+    reported: tuple[FieldChange, ...] = ()
     disruption: Disruption = Disruption.NONE
     order: Order | None = None
     order_reason: str = ""

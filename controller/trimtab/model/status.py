@@ -83,6 +83,7 @@ class AppStatus:
 
     Three facts are kept apart: ``desired_revision`` is what Git says, ``applied_revision`` what was last
     carried out to the end, ``healthy_revision`` what last ran well. ``failed_revision`` is not tried again.
+    ``contended`` names fields that somebody else keeps changing back.
     """
 
     app: AppKey
@@ -100,6 +101,7 @@ class AppStatus:
     resources: tuple[ResourceStatus, ...] = ()
     conditions: tuple[AppCondition, ...] = ()
     suspended: str = ""
+    contended: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ METRICS = (
     Metric("app_reconcile_total", _COUNTER, "Passes by what follows them.", ("result",)),
     Metric("app_sync_total", _COUNTER, "Syncs by how they ended.", (*_APP, "phase")),
     Metric("build_seconds", _HISTOGRAM, "Duration of image builds.", ("result",), buckets=_LONG),
+    Metric("drift_contended_total", _COUNTER, "Fields that were put right time and again.", ("kind", "field")),
     Metric("drift_total", _COUNTER, "Differences from Git that nobody pushed.", ("kind", "field")),
     Metric("engine_call_seconds", _HISTOGRAM, "Duration of calls to the engine.", ("method",), buckets=_QUICK),
     Metric("engine_calls_total", _COUNTER, "Calls to the engine.", ("method", "code")),

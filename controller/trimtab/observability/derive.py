@@ -18,6 +18,12 @@ def count_event(meter: Meter, event: Event) -> None:
             # An object that is gone or stopped has no fields: then the reason stands in their place.
             for name in names or [str(event.fields.get("reason", ""))]:
                 meter.count("drift_total", kind=kind, field=str(name))
+        case "DriftContended":
+            meter.count(
+                "drift_contended_total",
+                kind=str(event.fields.get("kind", "")),
+                field=str(event.fields.get("attribute", "")),
+            )
         case "StoreDegraded":
             meter.gauge("store_degraded", 1)
         case "StoreRecovered" | "StoreRebuilt":

@@ -16,6 +16,8 @@ from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
 from trimtab.plan import removals
+from trimtab.plan.drift import DriftOptions, settle
+from trimtab.plan.outlived import follow_restarts
 from trimtab.plan.runs import HookOptions, run_changes
 
 
@@ -70,13 +72,15 @@ class Dialect(Protocol):
 class DiffOptions:
     """What the application allows; ``known`` are objects that were applied before.
 
-    ``approved`` are ids of single changes that a person approved.
+    ``approved`` are ids of single changes that a person approved. ``drift`` says what is put right by itself; without
+    it, as when a person asks, everything is.
     """
 
     prune: bool = True
     ignore: tuple[IgnoreDifference, ...] = ()
     known: frozenset[ResourceKey] = frozenset()
     approved: frozenset[str] = frozenset()
+    drift: DriftOptions | None = None
     hooks: HookOptions = field(default_factory=HookOptions)
 
 
@@ -101,9 +105,10 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
             found = _renamed(want, lives, observed, options)
         else:
             found = _existing(want, lives, observed, dialect, options, contested)
-        if found is not None:
-            changes[key] = found
+        if found is not None and (settled := settle(found, options.drift)) is not None:
+            changes[key] = settled
     _follow(changes, desired, observed, dialect, contested)
+    follow_restarts(changes, desired, observed, lambda change: settle(change, options.drift))
     acting = any(change.acts and key.kind is not Kind.IMAGE for key, change in changes.items())
     for run in run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks):
         changes[run.key] = run
@@ -403,6 +408,8 @@ def _follow(
             elif rejoins and base.reason is not Reason.NETWORK_REPLACED:
                 changes[want.key] = replace(
                     base,
+                    # Also one that is otherwise left as it is needs a network.
+                    verb=Verb.UPDATE if base.verb is Verb.KEEP else base.verb,
                     reason=Reason.NETWORK_REPLACED,
                     disruption=max(base.disruption, Disruption.RESTART),
                     detail=f"its network {rejoins[0].key.name} is made anew",

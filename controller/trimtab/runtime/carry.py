@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from trimtab.errors import BuildFailed, InternalError, TrimtabError, UnhealthyRelease, UserError
-from trimtab.model.change import Change, Verb
-from trimtab.model.events import Event, EventType
+from trimtab.model.change import Verb
+from trimtab.model.events import Event
 from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
 from trimtab.model.records import AppliedObject, FailedBuild
@@ -207,28 +207,6 @@ class Carrier(Generic[StepT]):
                     origin=change.origin,
                 )
         return None
-
-    def report_drift(self, look: Look[StepT], changes: tuple[Change, ...]) -> None:
-        """Say what was found different from Git before it is put right."""
-        for change in changes:
-            fields = {field.attribute: [field.before, field.after] for field in change.fields if not field.sensitive}
-            detail = change.detail or ", ".join(field.attribute for field in change.fields) or change.reason.value
-            self.sink.emit(
-                Event(
-                    at=self._clock.now(),
-                    app=look.plan.app,
-                    reason="DriftDetected",
-                    type=EventType.WARNING,
-                    message=f"{change.key.kind} {change.name}: {detail}",
-                    revision=look.plan.revision,
-                    fields={
-                        "kind": change.key.kind.value,
-                        "object": change.name,
-                        "reason": change.reason.value,
-                        "fields": fields,
-                    },
-                )
-            )
 
 
 def most_telling(outcomes: tuple[StepOutcome, ...]) -> TrimtabError | None:

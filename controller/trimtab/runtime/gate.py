@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from trimtab.model.application import Application
+from trimtab.model.drift import DriftMode
 from trimtab.model.keys import AppKey
 from trimtab.model.plan import Decision
 from trimtab.model.windows import SyncWindow
@@ -73,7 +74,8 @@ class Gate:
             # A sync that a person asked for ends with what ran well, too.
             if not app.sync_policy.automated and (asked.drift_only or not asked.way_back):
                 return Hold(reason="automated sync is off; 'trimtab sync' applies it")
-            if asked.drift_only and not app.sync_policy.self_heal:
+            repairs = any(rule.mode is DriftMode.REPAIR for rule in app.sync_policy.drift.rules)
+            if asked.drift_only and not app.sync_policy.self_heal and not repairs:
                 return Hold(reason="selfHeal is off; 'trimtab sync' repairs it")
         # To put back what ran well is the end of a sync that began when it might.
         return None if asked.way_back else self._outside(look.plan.app, app, asked)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from trimtab.manifest.trace import Trace, TracingTree
-from trimtab.model.application import Application
+from trimtab.model.application import Application, IgnoreDifference
 from trimtab.model.change import Change, Verb
 from trimtab.model.desired import DesiredState
 from trimtab.model.diagnostics import Diagnostic
+from trimtab.model.drift import DriftMode
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Plan, Verdict
@@ -21,7 +22,7 @@ from trimtab.plan import removals
 from trimtab.plan.assemble import make_plan, plan_id
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions, image_change
-from trimtab.plan.drift import is_repair
+from trimtab.plan.drift import DriftOptions, is_repair
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.imagepins import candidates, pin_images
 from trimtab.plan.runs import HookOptions
@@ -83,7 +84,7 @@ class Planner(Generic[StepT]):
         self._applied = applied
         self._holds = holds
         self._rendered: dict[AppKey, list[_Rendered]] = {}
-        self._looks: dict[AppKey, tuple[str, str, bool, Look[StepT], HookOptions]] = {}
+        self._looks: dict[AppKey, tuple[str, str, object, Look[StepT]]] = {}
         self._lock = threading.Lock()
         self._reasons: BuildReasons | None = None
 
@@ -135,10 +136,12 @@ class Planner(Generic[StepT]):
         diagnostics: tuple[Diagnostic, ...] = (),
         images: Mapping[str, str] = NO_IMAGES,
         hooks: HookOptions = NO_MEMORY,
+        drift: DriftOptions | None = None,
     ) -> Look[StepT]:
         """Stages 5 to 8. The same plan is used again while neither side has changed.
 
         ``images`` are those that the release ran when it ran well: they are used, wherever their tags point now.
+        ``drift`` says what of it is put right by itself; without it, everything is.
 
         Raises:
             BackendUnavailable: the engine does not answer.
@@ -146,28 +149,31 @@ class Planner(Generic[StepT]):
         refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
         observed = self._driver.observe(key, images=(*refs, *candidates(desired, images)), fresh=fresh)
         desired = pin_images(desired, images, observed.images)
+        settings = (prune, hooks, drift and (drift.policy, frozenset(drift.resting)))
         with self._lock:
             last = self._looks.get(key)
         if (
             last is not None
-            and last[:3] == (desired.digest, observed.digest, prune)
-            and last[4] == hooks
+            and last[:3] == (desired.digest, observed.digest, settings)
             and last[3].application is application
             and last[3].desired.revision == desired.revision
             # What stands in the way of others may go without a change of ours; a person may have approved.
             and last[3].verdict.decision is Decision.GO
             and (last[3].plan.empty or self._preflight is None)
             and not removals.awaiting(last[3].plan.changes)
+            # Which of two containers was started first is no part of what is compared.
+            and not any(need.follows for want in desired.of_kind(Kind.CONTAINER) for need in want.needs)
         ):
             # The same plan; but health and times move without changing it.
             return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
         objects = self._applied.objects(key)
         options = DiffOptions(
             prune=prune,
-            ignore=application.ignore_differences if application is not None else (),
+            ignore=_ignored(application),
             known=frozenset(objects),
             approved=self._approved(removals.candidates(desired, observed)),
             hooks=hooks,
+            drift=drift,
         )
         plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
         if self._reasons is not None and snapshot is not None:
@@ -192,7 +198,7 @@ class Planner(Generic[StepT]):
             approvals=tuple(sorted({*approved, *(c.approval for c in plan.changes if c.approval and c.acts)})),
         )
         with self._lock:
-            self._looks[key] = (desired.digest, observed.digest, prune, look, hooks)
+            self._looks[key] = (desired.digest, observed.digest, settings, look)
         return look
 
     def _findings(self, plan: Plan[StepT], observed: ObservedState) -> tuple[Diagnostic, ...]:
@@ -228,6 +234,16 @@ class Planner(Generic[StepT]):
 
     def _approved(self, ids: Iterable[str]) -> frozenset[str]:
         return frozenset(found for found in ids if self._holds.approved(found) is not None)
+
+
+def _ignored(application: Application | None) -> tuple[IgnoreDifference, ...]:
+    if application is None:
+        return ()
+    rules = (rule for rule in application.sync_policy.drift.rules if rule.mode is DriftMode.IGNORE)
+    return (
+        *application.ignore_differences,
+        *(IgnoreDifference(kind=r.kind, name=r.name, json_pointers=r.json_pointers) for r in rules),
+    )
 
 
 def _as_applied(observed: ObservedState, objects: Mapping[ResourceKey, AppliedObject]) -> ObservedState:

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from trimtab.errors import TransientError, TrimtabError, UnhealthyRelease, UserError
-from trimtab.model.change import Change
+from trimtab.model.change import Reason
 from trimtab.model.keys import AppKey, Kind
 from trimtab.model.plan import Decision
 from trimtab.model.records import AppliedState, RequestVerb
@@ -25,12 +25,13 @@ from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Wa
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
-from trimtab.plan.drift import REPAIRS
+from trimtab.plan.drift import reported_paths, unasked
 from trimtab.plan.imagepins import images_of
 from trimtab.plan.setback import as_way_back
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.drifting import DriftTeller, drifted
 from trimtab.runtime.gate import Asked, Gate, Hold
 from trimtab.runtime.hooks import Farewell, farewell, hook_options
 from trimtab.runtime.order import Order
@@ -43,6 +44,7 @@ from trimtab.runtime.target import Target, Targets
 from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.tries import Tries
 from trimtab.runtime.views import View
+from trimtab.runtime.witness import Witness
 
 StepT = TypeVar("StepT")
 
@@ -83,15 +85,15 @@ class Reconciler(Generic[StepT]):
         healthy_changed: Callable[[AppKey], None] = lambda _key: None,
         settle_s: float = SETTLE_S,
         watcher: Watcher[StepT] | None = None,
-        heal: SelfHealBackoff | None = None,
         tasks: TaskRunner[StepT] | None = None,
+        witness: Witness | None = None,
         command: bool = False,
         windows: Sequence[SyncWindow] = (),
     ) -> None:
         """``command``: passes are made by a person's command, which asks for a sync by being run."""
         self._gate = Gate(store, clock, Order(catalog, store), windows)
         self._command = command
-        self._heal = heal or SelfHealBackoff(clock)
+        self._drift = DriftTeller(carrier.sink, store.events, clock, witness or Witness(), SelfHealBackoff(clock))
         self._watcher = watcher
         self._tasks = tasks
         self._catalog = catalog
@@ -164,6 +166,7 @@ class Reconciler(Generic[StepT]):
             hooks=hook_options(
                 self._store.applied, self._store.releases, view.key, allowed=not target.substitute, again=requested
             ),
+            drift=unasked(app, self._drift.resting(view.key, desired.digest)) if app and not requested else None,
         )
         if app is not None and not target.substitute and not state.applied_digest:
             state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
@@ -211,17 +214,9 @@ class Reconciler(Generic[StepT]):
 
     def _carry_out(self, current: _Pass[StepT]) -> Next:
         look, view, state, trigger, target = current.look, current.view, current.state, current.trigger, current.target
-        acting = tuple(change for change in look.plan.changes if change.acts)
-        drift = tuple(change for change in acting if change.reason in REPAIRS)
-        if drift and state.applied_digest == look.desired.digest:
-            wait_s = self._patience_s(current, drift) if len(drift) == len(acting) else 0.0
-            if wait_s > 0:
-                said = f"put right before and changed again; the next repair is in {wait_s:.0f} s"
-                self._rest(current, Hold(reason=said))
-                return Requeue(wait_s)
-            self._carrier.report_drift(look, drift)
-            for change in drift:
-                self._heal.repaired(change.key, look.desired.digest)
+        if state.applied_digest == look.desired.digest:
+            self._drift.repairs(look, drifted(look.plan.changes))
+        self._drift.leaves(look)
         known = None if self._command or trigger.kind is TriggerKind.REQUEST else self._carrier.known_to_fail(look)
         if known is not None:
             return self._failed(current, Carried(outcomes=(), release=0, error=known))
@@ -255,11 +250,6 @@ class Reconciler(Generic[StepT]):
                 return Stalled("removed from Git and from the engine")
             return Requeue(0.0)
         return self._failed(current, carried)
-
-    def _patience_s(self, current: _Pass[StepT], drift: tuple[Change, ...]) -> float:
-        if self._command or current.trigger.kind is TriggerKind.REQUEST:
-            return 0.0
-        return min(self._heal.wait_s(change.key, current.look.desired.digest) for change in drift)
 
     def _failed(self, current: _Pass[StepT], carried: Carried) -> Next:
         look, view, state = current.look, current.view, current.state
@@ -304,7 +294,10 @@ class Reconciler(Generic[StepT]):
                 state = _applied(state, look, now)
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
-        after: Next = Requeue(DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S)
+        self._drift.leaves(look, held)
+        after: Next = self._after_drift(look) or Requeue(
+            DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S
+        )
         if look.plan.empty and not held and target.application is not None:
             watched, state = self._watch_health(current, state, health, message)
             after = watched or after
@@ -324,6 +317,7 @@ class Reconciler(Generic[StepT]):
             held=held,
             target=target,
             trouble=self._catalog.trouble(view.key),
+            contended=self._drift.contended(view.key, look.desired.digest),
         )
         if became_healthy or (moved and health is HealthStatus.HEALTHY):
             self._healthy_changed(view.key)
@@ -339,7 +333,14 @@ class Reconciler(Generic[StepT]):
             return Requeue(min(after_s, after.after_s), refused=refused)
         return after
 
-    def _watch_health(
+    def _after_drift(self, look: Look[StepT]) -> Next | None:
+        """When the first of the fields that were put right too often may be put right again."""
+        resting = self._drift.resting(look.plan.app, look.desired.digest)
+        left = [c for c in look.plan.changes if c.reason is Reason.REPORTED or c.reported]
+        waits = [resting[c.key, path] for c in left for path in reported_paths(c) if (c.key, path) in resting]
+        return Requeue(min(waits) + 0.05) if waits else None
+
+    def _watch_health(  # noqa: PLR0911 - one line a standing
         self, current: _Pass[StepT], state: AppliedState, health: HealthStatus, message: str
     ) -> tuple[Next | None, AppliedState]:
         """Write "healthy" down once all runs well for a while; give a release up when it cannot any more.
@@ -348,6 +349,9 @@ class Reconciler(Generic[StepT]):
         """
         look, view = current.look, current.view
         now, app = self._clock.now(), look.application
+        if any(change.reason is Reason.REPORTED for change in look.plan.changes):
+            # Somebody stopped or changed it: that says nothing about the release.
+            return None, state
         timeout_s = app.timeout_s if app is not None else RESYNC_S
         standing = Standing(
             health=health,

@@ -188,10 +188,11 @@ class Reporter:
         held: str,
         target: Target,
         trouble: TrimtabError | None = None,
+        contended: str = "",
     ) -> bool:
         """A pass that changed nothing; whether the application has just become healthy."""
         before = self._store.statuses.get(view.key)
-        base = replace(self._base(view, state, before), resources=lines)
+        base = replace(self._base(view, state, before), resources=lines, contended=contended)
         after, reason = _standing(base, look, view, held=held, target=target, trouble=trouble)
         self._put(after, reason=reason, warning=reason in {"ManifestInvalid", "Held"})
         health, message = after.health, after.message
@@ -305,7 +306,7 @@ def _standing(
 
 
 def _notes(changes: tuple[Change, ...]) -> str:
-    noted = {Reason.PROTECTED, Reason.IMMUTABLE_DATA}
+    noted = {Reason.PROTECTED, Reason.IMMUTABLE_DATA, Reason.REPORTED}
     return "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in changes if c.verb is Verb.KEEP and c.reason in noted)
 
 
@@ -341,6 +342,8 @@ def _conditions(status: AppStatus, before: AppStatus | None, now: datetime) -> t
         wanted.append(("Reconciling", "True", "Progressing"))
     if stalled:
         wanted.append(("Stalled", "True", status.phase.value if status.phase else "Failed"))
+    if status.contended:
+        wanted.append(("DriftContended", "True", "FoughtOver"))
     old = {c.type: c for c in before.conditions} if before is not None else {}
     return tuple(
         AppCondition(

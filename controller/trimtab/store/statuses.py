@@ -50,6 +50,7 @@ _TEXTS = (
     "healthy_revision",
     "failed_revision",
     "suspended",
+    "contended",
 )
 
 

@@ -29,9 +29,9 @@ from trimtab.runtime.reconciler import Reconciler
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.requests import LOOK_S, RequestDesk
 from trimtab.runtime.scheduler import Job, Scheduler
-from trimtab.runtime.selfheal import SelfHealBackoff
 from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.triggers import EngineTrigger, RepositoryTrigger, Resync
+from trimtab.runtime.witness import Witness
 from trimtab.runtime.workqueue import WorkQueue
 from trimtab.wiring.engine import EngineRetention, open_engine, open_store
 from trimtab.wiring.repositories import open_catalog, open_planner, open_repository
@@ -89,7 +89,7 @@ class Controller:
         config, store, clock, metrics = self.config, self.store, self.clock, self.metrics
         driver = self.engine.driver
         random = Random()  # noqa: S311 - jitter, not secrets
-        heal = SelfHealBackoff(clock)
+        self.witness = Witness()
         carrier = Carrier(driver, store, self.sink, clock, metrics, workers=config.engine_calls, pool=DaemonPool())
         mask = self._redactor.text if self._redactor is not None else str
         tasks = TaskRunner(self.planner, driver, store, self.sink, clock, mask)
@@ -103,7 +103,7 @@ class Controller:
             EngineRetention(self.engine.client, config),
             healthy_changed=self._wake_dependents,
             settle_s=config.settle_s,
-            heal=heal,
+            witness=self.witness,
             windows=config.sync_windows,
             tasks=tasks,
         )
@@ -148,6 +148,8 @@ class Controller:
                 f"{run.revision[:7]}: the last run ended in: {open_steps}; converging from what is there",
                 run.app,
             )
+        # Before what wakes passes, so that a pass finds what it was woken by.
+        self.engine.driver.watch(self.witness.take)
         self.engine.driver.watch(EngineTrigger(self.loop.notify, self.catalog.keys, self.clock).take)
         self.engine.driver.watch(self._tell_engine)
         self.loop.start()

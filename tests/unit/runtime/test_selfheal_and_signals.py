@@ -14,40 +14,47 @@ from hypothesis import strategies as st
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
 from trimtab.model.keys import AppKey, Kind, ResourceKey
-from trimtab.runtime.selfheal import FORGIVEN_S, MAX_S, SelfHealBackoff
+from trimtab.runtime.selfheal import SLOW_S, WINDOW_S, SelfHealBackoff
 from trimtab.runtime.signals import stop_on_signals
 
-WEB = ResourceKey(AppKey("default", "shop"), Kind.CONTAINER, "web", 1)
-API = ResourceKey(AppKey("default", "shop"), Kind.CONTAINER, "api", 1)
+SHOP = AppKey("default", "shop")
+WEB = ResourceKey(SHOP, Kind.CONTAINER, "web", 1)
+MEMORY, CPUS = (WEB, "/HostConfig/Memory"), (WEB, "/HostConfig/NanoCpus")
 
 
-def test_the_first_repair_is_at_once_and_the_next_ones_ever_later() -> None:
+def test_the_first_repair_is_at_once_the_next_ones_are_later_and_the_third_is_contended() -> None:
     clock = FakeClock()
     backoff = SelfHealBackoff(clock)
-    assert backoff.wait_s(WEB, "d") == 0
-    waits = []
-    for count in range(1, 8):
-        assert backoff.repaired(WEB, "d") == count
-        waits.append(backoff.wait_s(WEB, "d"))
+    assert backoff.resting(SHOP, "d") == {}
+    waits, contended = [], []
+    for _ in range(5):
+        contended.append(backoff.repaired([MEMORY], "d"))
+        waits.append(backoff.resting(SHOP, "d")[MEMORY])
         clock.advance(waits[-1])
-        assert backoff.wait_s(WEB, "d") == 0
-    assert waits == [2, 6, 18, 54, 162, 300, 300]
+        assert backoff.resting(SHOP, "d") == {}
+    assert waits == [2, 6, SLOW_S, SLOW_S, SLOW_S]
+    assert contended == [(), (), (MEMORY,), (), ()], "it is told of once"
 
 
-def test_a_new_revision_another_object_and_a_long_peace_start_from_nothing() -> None:
+def test_another_field_a_new_revision_and_a_long_peace_start_from_nothing() -> None:
     clock = FakeClock()
     backoff = SelfHealBackoff(clock)
-    for _ in range(5):
-        backoff.repaired(WEB, "d")
-    assert backoff.wait_s(WEB, "d") > 0
-    assert backoff.wait_s(API, "d") == 0
-    assert backoff.wait_s(WEB, "new") == 0
-    for _ in range(5):
-        backoff.repaired(WEB, "d")
-    clock.advance(FORGIVEN_S)
-    assert backoff.repaired(WEB, "d") == 1
-    backoff.forget(WEB)
-    assert backoff.wait_s(WEB, "d") == 0
+    for _ in range(3):
+        backoff.repaired([MEMORY], "d")
+    assert backoff.contended(SHOP, "d") == (MEMORY,)
+    assert set(backoff.resting(SHOP, "d")) == {MEMORY}, "another field of it is put right at once"
+    assert backoff.contended(AppKey("default", "blog"), "d") == ()
+    backoff.repaired([CPUS], "d")
+    assert backoff.resting(SHOP, "d")[CPUS] == 2
+    assert backoff.contended(SHOP, "new") == ()
+    for _ in range(3):
+        backoff.repaired([MEMORY], "d")
+    clock.advance(WINDOW_S)
+    assert backoff.contended(SHOP, "d") == ()
+    assert backoff.repaired([MEMORY], "d") == ()
+    assert backoff.resting(SHOP, "d")[MEMORY] == 2
+    backoff.forget(SHOP)
+    assert backoff.resting(SHOP, "d") == {}
 
 
 @given(st.lists(st.integers(0, 400), max_size=30))
@@ -56,10 +63,10 @@ def test_it_never_gives_up_and_never_waits_longer_than_the_cap(pauses: list[int]
     backoff = SelfHealBackoff(clock)
     for pause in pauses:
         clock.advance(pause)
-        wait_s = backoff.wait_s(WEB, "d")
-        assert 0 <= wait_s <= MAX_S
+        wait_s = backoff.resting(SHOP, "d").get(MEMORY, 0.0)
+        assert 0 <= wait_s <= SLOW_S
         if wait_s == 0:
-            backoff.repaired(WEB, "d")
+            backoff.repaired([MEMORY], "d")
 
 
 def test_a_signal_asks_to_stop_and_the_handlers_are_put_back() -> None:

@@ -13,6 +13,7 @@ from trimtab.manifest.kinds.base import DnsLabel, Document, FilePath, JsonPointe
 from trimtab.manifest.kinds.jobs import Job
 from trimtab.manifest.kinds.windows import Window
 from trimtab.model import application as model
+from trimtab.model.drift import DriftMode, DriftPolicy, DriftRule
 
 
 class DestinationRef(Document):
@@ -45,6 +46,26 @@ class Retry(Document):
     backoff: Backoff = Backoff()
 
 
+class DriftField(Document):
+    """What is done about some fields of some objects that were changed on the engine."""
+
+    kind: Literal["Container", "Network", "Volume"]
+    name: str = Field("", description="The manifest's name for it; without it, all of the kind.")
+    json_pointers: tuple[JsonPointer, ...] = Field(
+        ("",), min_length=1, description='Into what "docker inspect" shows; "" is the object as a whole.'
+    )
+    mode: DriftMode
+
+
+class Drift(Document):
+    """What is done about what was changed on the engine although nobody pushed."""
+
+    mode: Literal["repair", "report"] | None = Field(
+        None, description="Put right, or only shown and told; default: repair, or report when selfHeal is false."
+    )
+    fields: tuple[DriftField, ...] = Field((), description="Exceptions; of several that fit, the first one counts.")
+
+
 class SyncPolicy(Document):
     """How an application follows Git; names as in Argo CD."""
 
@@ -54,6 +75,15 @@ class SyncPolicy(Document):
         default=True, description="When unhealthy within its deadline, put the last healthy release back."
     )
     windows: tuple[Window, ...] = Field((), description="When it may, or may not, be changed.")
+    drift: Drift = Drift()
+
+    @model_validator(mode="after")
+    def _one_word(self) -> Self:
+        if self.drift.mode == "repair" and not self.automated.self_heal:
+            raise PydanticCustomError(
+                "drift", "says 'repair' in drift.mode, but selfHeal is false: leave one of them out"
+            )
+        return self
 
     def to_model(self) -> model.SyncPolicy:
         """The model's form of it."""
@@ -66,6 +96,13 @@ class SyncPolicy(Document):
             retry_limit=self.retry.limit,
             backoff=model.Backoff(
                 duration_s=backoff.duration, factor=backoff.factor, max_duration_s=backoff.max_duration
+            ),
+            drift=DriftPolicy(
+                mode=DriftMode(self.drift.mode or ("repair" if automated.self_heal else "report")),
+                rules=tuple(
+                    DriftRule(kind=f.kind, name=f.name, json_pointers=f.json_pointers, mode=f.mode)
+                    for f in self.drift.fields
+                ),
             ),
         )
 

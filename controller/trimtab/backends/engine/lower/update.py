@@ -33,7 +33,7 @@ def update(site: Site, change: Change) -> None:
             last = {site.add(steps.UnpauseContainer(container=ref, name=live.name), change, needs)}
         else:
             start, last = containers.start(site, change, ref, needs)
-    elif change.reason is Reason.DEPENDENCY_REPLACED:
+    elif change.reason in {Reason.DEPENDENCY_REPLACED, Reason.PARENT_RESTARTED}:
         needs = {*last, *conditions.met(site, change, want)}
         step = steps.RestartContainer(container=ref, name=live.name, grace_s=grace_s(want))
         last = {site.add(step, change, needs, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)}
