@@ -1,4 +1,4 @@
-"""The pages of docs/reference that are made from the code: command line, errors, configuration."""
+"""The pages of docs/reference that are made from the code: command line, errors, configuration, deadlines."""
 
 # ruff: noqa: E501 - lines of pages, as wide as they are
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from tests.docs import codes
+from tests.docs import codes, deadlines
 from tests.support.compose_table import SERVICE
 from trimtab.cli.main import COMMANDS, app
 from trimtab.config import Config, RepositoryConfig
@@ -30,6 +30,7 @@ def pages() -> Mapping[Path, str]:
         REFERENCE / "compose.md": _compose(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "configuration.md": _configuration(),
+        REFERENCE / "deadlines.md": _page("Deadlines", *deadlines.lines()),
     }
 
 
