@@ -49,6 +49,8 @@ _UNDO = Bound(
     f"`stop_grace_period` + {said(STOP_MARGIN_S + START_S)}, or {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S
 )
 
+_TURN = Bound(f"`update_config.delay` + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S)
+
 STEPS: Mapping[type, Bound] = {
     steps.PullImage: _IMAGE,
     steps.BuildImage: _IMAGE,
@@ -73,6 +75,7 @@ STEPS: Mapping[type, Bound] = {
     steps.AwaitRunning: _OWN,
     steps.AwaitHealthy: _OWN,
     steps.AwaitCompleted: _OWN,
+    steps.AwaitTurn: _TURN,
     steps.DiscardContainer: _UNDO,
     steps.RestoreContainer: _UNDO,
 }
@@ -124,7 +127,11 @@ WAITS: tuple[tuple[str, float, str], ...] = (
     ("a request of another process, to be seen", requests.LOOK_S, "it is performed"),
     ("an application that is not known at the start", requests.PATIENCE_S, "the request is refused"),
     ("a remote that fails, between two questions", triggers.POLL_MAX_S, "asked again"),
-    ("the controller's answer to a command", asking.WAIT_S, "the command ends with an error; `trimtab status` tells on"),
+    (
+        "the controller's answer to a command",
+        asking.WAIT_S,
+        "the command ends with an error; `trimtab status` tells on",
+    ),
     ("a controller that does not take the request", asking.NOBODY_S, "the command says that none runs"),
     ("the controller's end, after SIGTERM", controller.STOP_S, "what is left is left to the next start"),
     ("the engine or the lock at the start, between two tries", starting.LONGEST_S, "tried again"),
@@ -132,7 +139,12 @@ WAITS: tuple[tuple[str, float, str], ...] = (
 
 
 def bound_of(step: type) -> Bound:
-    """A step's deadline. Raises KeyError: it has none, which must not be."""
+    """A step's deadline. Raises LookupError: it has none, which must not be."""
+    if step not in STEPS:
+        message = (
+            f"{step.__name__} has no deadline on the page of deadlines: add it to STEPS in tests/docs/deadlines.py"
+        )
+        raise LookupError(message)
     return STEPS[step]
 
 
