@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from trimtab.model.application import Moved
 from trimtab.model.diagnostics import Diagnostic, Origin
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 
@@ -132,7 +133,8 @@ class DesiredState:
 
     ``contents`` maps a content resource's engine name to its files. ``builds`` maps an image
     reference to the opaque build instructions that its builder understands. ``hooks`` run in a sync, ``jobs``
-    on their schedule; what they need (images, networks, files) is among the resources, their runs are not.
+    on their schedule; what they need (images, networks, files) is among the resources, their runs are not. ``moved``
+    are renames.
     """
 
     app: AppKey
@@ -144,6 +146,7 @@ class DesiredState:
     diagnostics: tuple[Diagnostic, ...] = ()
     hooks: tuple[Hook, ...] = ()
     jobs: tuple[Job, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[Resource, ...]:
         """Its resources of one kind, in key order."""
