@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_killed_at_every_step import kill_at_step
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.gitrepo import GitRepo
 from tests.support.scenario import Controller, Shop, inside, running
@@ -121,3 +122,80 @@ def test_an_approved_removal_is_archived_first_and_can_be_put_back(store: Shop) 
     finally:
         api.remove_container(look["Id"], force=True)
         api.remove_volume(volume)
+
+
+def mounted(shop: Shop, service: str, target: str) -> str:
+    mounts = shop.scope.api.inspect_container(f"{shop.name}-{service}-1")["Mounts"]
+    return str(next(mount["Name"] for mount in mounts if mount["Destination"] == target))
+
+
+def attached(shop: Shop, service: str) -> set[str]:
+    return set(shop.scope.api.inspect_container(f"{shop.name}-{service}-1")["NetworkSettings"]["Networks"])
+
+
+def test_service_volume_and_network_are_renamed_and_keep_what_they_have(store: Shop) -> None:
+    """In one commit; not a byte, an owner or a mode is another, and what only changes its network does not stop."""
+    name, before = store.name, told(store)
+    everything = compose(
+        name,
+        sleeper("db", 'volumes: ["data:/data", /scratch]', "networks: [front]") + sleeper("web", "networks: [front]"),
+        "volumes: {data: {}}\nnetworks: {front: {}}\n",
+    )
+    store.push({"compose.yaml": everything}, "an anonymous volume and a network")
+    store.eventually_settled()
+    inside(store.scope, f"{name}-db-1", "sh", "-c", "echo kept >/scratch/note")
+    scratch, web = mounted(store, "db", "/scratch"), store.container("web")
+
+    renamed = everything.replace("db:", "database:", 1).replace("data:/", "rows:/").replace("{data:", "{rows:")
+    renamed = renamed.replace("front", "edge")
+    store.push({"compose.yaml": renamed}, "names are not said to have moved")
+    store.eventually_says("TT3204", "moved: [{kind: Volume, from: data, to: rows}]")
+    assert told(store) == before
+
+    kinds = (("Service", "db", "database"), ("Volume", "data", "rows"), ("Network", "front", "edge"))
+    moved = "".join(f"    - {{kind: {kind}, from: {old}, to: {new}}}\n" for kind, old, new in kinds)
+    store.push({"compose.yaml": f"{renamed}x-trimtab:\n  moved:\n{moved}"}, "they have moved")
+    store.eventually_settled()
+    assert set(store.containers()) == {f"{name}-database-1", f"{name}-web-1"}
+    assert told(store, "database") == before
+    assert mounted(store, "database", "/data") == f"{name}_rows"
+    assert mounted(store, "database", "/scratch") == scratch
+    assert inside(store.scope, f"{name}-database-1", "cat", "/scratch/note") == "kept"
+    assert volumes(store) == {f"{name}_data", f"{name}_rows"}
+    assert {item["Name"] for item in store.scope.networks()} == {f"{name}_edge"}
+    assert attached(store, "web") == attached(store, "database") == {f"{name}_edge"}
+    assert store.container("web") == web, "neither replaced nor restarted"
+
+    # A volume that differs from Git only in what cannot be changed is left alone, and Git is told how to go on.
+    run = store.controller.last_run()
+    other = renamed.replace("{rows: {}}", "{rows: {driver_opts: {type: tmpfs, device: tmpfs}}}")
+    store.push({"compose.yaml": f"{other}x-trimtab:\n  moved:\n{moved}"}, "another kind of volume")
+    eventually(
+        lambda: "-> tmpfs" in json.dumps(store.controller.status(name).get("resources", [])),
+        what="the status says what differs",
+    )
+    assert store.controller.last_run() == run, "nothing was done"
+    assert told(store, "database") == before
+    store.scope.api.remove_container(f"{name}-database-1", force=True)
+    eventually(lambda: store.scope.api.containers(filters={"name": f"{name}-database-1"}), what="it is healed")
+    assert mounted(store, "database", "/data") == f"{name}_rows"
+
+
+def test_killed_at_the_steps_of_a_volume_move(store: Shop) -> None:
+    """Before, in and after the copy, the start of the new container, the end of the move, the removal of the old one."""
+    name, controller = store.name, store.controller
+    names = ["data", *(f"v{number}" for number in range(6))]
+    before = told(store)
+    for number, step in enumerate((2, 3, 4, 6, 7)):
+        old, new = names[number : number + 2]
+        text = compose(name, sleeper("db", f'volumes: ["{new}:/data"]'), f"volumes: {{{new}: {{}}}}\n")
+        run = controller.last_run()
+        move = f"x-trimtab: {{moved: [{{kind: Volume, from: {old}, to: {new}}}]}}\n"
+        store.push({"compose.yaml": text + move}, f"{old} is called {new}")
+        assert kill_at_step(controller, step, run), "the sync was over before"
+        controller.start()
+        store.eventually_settled()
+        assert set(store.containers()) == {f"{name}-db-1"}
+        assert mounted(store, "db", "/data") == f"{name}_{new}"
+        assert told(store) == before
+        assert {f"{name}_{old}", f"{name}_{new}"} <= volumes(store)

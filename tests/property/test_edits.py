@@ -144,7 +144,7 @@ def test_a_network_by_another_name_is_made_before_the_old_one_goes() -> None:
         return shop({"web": {"image": "app:1", **CHECK, "networks": {"net": None}}}, networks={"net": {"name": name}})
 
     rig, changes = edit(version("one"), version("two"))
-    assert changes == [("replace", "shop-web-1", "spec-changed"), ("create", "two", "spec-changed")]
+    assert changes == [("update", "shop-web-1", "spec-changed"), ("create", "two", "spec-changed")]
     assert set(rig.world.networks) == {"two"}
 
 

@@ -338,6 +338,7 @@ class World:
             fields = {"Driver": "bridge", "IPAM": {"Config": [{"Subnet": f"172.{len(found.name)}.0.0/16"}]}, **fields}
             inherited = {"Driver": "bridge", "IPAM": {"Config": fields["IPAM"].get("Config")}}
         elif key.kind is Kind.VOLUME:
+            digest = "" if found.filling else digest
             fields = {"Driver": "local", **fields}
             inherited = {"Driver": "local"}
         else:
@@ -365,6 +366,7 @@ class World:
             inherited=inherited,
             endpoints=tuple(sorted(strangers)),
             created_at=found.created_at if kind is Kind.VOLUME else None,
+            copied_from=found.labels.get(labels.COPIED_FROM, ""),
         )
 
     def _fields(self, key: ResourceKey, container: Container) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -446,8 +448,8 @@ class World:
 
     def _carry_out(self, step: steps.EngineStep, context: StepContext, *, half: bool) -> Mapping[str, str]:
         work: Any = getattr(self, f"_{type(step).__name__}")
-        if type(step) is steps.CreateContent:
-            outputs: Mapping[str, str] = self._CreateContent(step, context, half=half)
+        if isinstance(step, steps.CreateContent | steps.CopyVolume):
+            outputs: Mapping[str, str] = work(step, context, half=half)
         else:
             outputs = work(step, context)
         return outputs
@@ -519,6 +521,42 @@ class World:
             for m in (c.spec.get("Mounts") or {}).values()
             if m.get("Type") == "volume" and m.get("Source") == volume
         )
+
+    def _running_on(self, volume: str) -> list[str]:
+        return [name for name in self._users(volume) if self.named(name).up]
+
+    def _CopyVolume(self, step: steps.CopyVolume, context: StepContext, *, half: bool = False) -> Mapping[str, str]:
+        there, source = self.volumes.get(step.name), self.volumes.get(step.source)
+        if there is not None and self.owner(there.labels, there.name) is None:
+            raise Taken(f"copy to volume {step.name}: there is one of that name which is not ours")
+        if there is not None and not there.filling:
+            return {"name": step.name}
+        if source is None:
+            raise Conflict(f"copy volume {step.source} to {step.name}: it is gone")
+        if users := self._running_on(step.source):
+            raise Conflict(f"copy volume {step.source}: {', '.join(users)} runs on it")
+        if users := self._users(step.name):
+            raise Conflict(f"copy to volume {step.name}: {', '.join(users)} uses it")
+        data = dict(source.data) if not half else {}
+        there = self.volumes[step.name] = Volume(
+            step.name, dict(step.labels), reveal(step.spec), data, filling=True, created_at=self.clock.now()
+        )
+        self._wrote("volume", "create", there.name, there.name, there.labels)
+        return {"name": step.name}
+
+    def _SettleVolume(self, step: steps.SettleVolume, context: StepContext) -> Mapping[str, str]:
+        if step.name in self.volumes:
+            self.volumes[step.name].filling = False
+        return {}
+
+    def _RestoreContainers(self, step: steps.RestoreContainers, context: StepContext) -> Mapping[str, str]:
+        for way in step.ways:
+            new = way.replacement if isinstance(way, steps.RestoreContainer) else way.container
+            self._DiscardContainer(steps.DiscardContainer(container=new, name=way.name), context)
+        for way in step.ways:
+            if isinstance(way, steps.RestoreContainer):
+                self._RestoreContainer(way, context)
+        return {}
 
     def _ArchiveVolume(self, step: steps.ArchiveVolume, context: StepContext) -> Mapping[str, str]:
         there = self.volumes.get(step.name)

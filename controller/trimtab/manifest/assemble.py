@@ -15,6 +15,7 @@ from trimtab.manifest.headers import at
 from trimtab.manifest.jobs import job_settings, services_in_jobs, with_services_of_jobs
 from trimtab.manifest.kinds.decode import decode
 from trimtab.manifest.kinds.settings import ComposeFileSettings, ComposeOptions, Settings
+from trimtab.manifest.moves import check_moves
 from trimtab.manifest.nodes import MappingNode, Node, SequenceNode
 from trimtab.manifest.overlays import PlacedPatch, apply_patches
 from trimtab.manifest.service_settings import EXTENSION, service_settings
@@ -182,16 +183,7 @@ def _moves(project: ComposeProject, chosen: _Chosen) -> tuple[Diagnostic, ...]:
     """What is wrong with ``moved``: the new name must be there, the old one must not."""
     listed = chosen.nodes.get("moved")
     nodes = listed.items if isinstance(listed, SequenceNode) else ()
-    sections = {"Volume": project.volumes, "Network": project.networks, "Service": project.services}
-    found = []
-    for moved, node in zip(chosen.settings.moved, nodes, strict=True):
-        section, kind = sections[moved.kind], moved.kind.lower()
-        if moved.to not in section:
-            found.append(_error(Code.BAD_MOVE, f"the application has no {kind} '{moved.to}' to move to", node.origin))
-        if moved.from_ in section:
-            message = f"the {kind} '{moved.from_}' is still there; a moved {kind} has only its new name"
-            found.append(_error(Code.BAD_MOVE, message, node.origin))
-    return tuple(found)
+    return check_moves(project, tuple(zip(chosen.settings.moved, nodes, strict=True)))
 
 
 def _application(

@@ -10,8 +10,10 @@ from trimtab.model.desired import DesiredState
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Node, Plan
+from trimtab.plan import moves
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import Dialect, DiffOptions, diff
+from trimtab.plan.guards import data as guard_data
 
 StepT = TypeVar("StepT")
 StepT_co = TypeVar("StepT_co", covariant=True)
@@ -35,6 +37,7 @@ def make_plan(
     diagnostics: tuple[Diagnostic, ...] = (),
 ) -> Plan[StepT]:
     """Stages 6 and 8: what has to change, and the steps for it."""
+    observed = moves.followed(desired, observed)
     changes = diff(desired, observed, dialect, options)
     return Plan(
         id=plan_id(desired, observed.target, changes),
@@ -45,7 +48,7 @@ def make_plan(
         observed_digest=observed.digest,
         changes=changes,
         nodes=dialect.lower(changes, desired, observed) if changes else (),
-        diagnostics=(*desired.diagnostics, *diagnostics),
+        diagnostics=(*desired.diagnostics, *diagnostics, *guard_data.advice(changes)),
     )
 
 

@@ -15,8 +15,9 @@ from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason,
 from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
-from trimtab.plan import removals
+from trimtab.plan import moves, removals
 from trimtab.plan.drift import DriftOptions, settle
+from trimtab.plan.guards import data as guard_data
 from trimtab.plan.outlived import follow_restarts
 from trimtab.plan.runs import HookOptions, run_changes
 
@@ -59,6 +60,10 @@ class Dialect(Protocol):
         """What only one object can hold at a time: published ports, fixed addresses."""
         ...
 
+    def volumes(self, live: Live) -> frozenset[str]:
+        """Engine names of the volumes that a container mounts."""
+        ...
+
     def anonymous_volumes(self, live: Live) -> tuple[str, ...]:
         """Volumes without a name of their own that nothing would name any more without this container."""
         ...
@@ -84,7 +89,9 @@ class DiffOptions:
     hooks: HookOptions = field(default_factory=HookOptions)
 
 
-def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, options: DiffOptions) -> tuple[Change, ...]:
+def diff(  # noqa: C901 - one line a case
+    desired: DesiredState, observed: ObservedState, dialect: Dialect, options: DiffOptions
+) -> tuple[Change, ...]:
     """Every change, in key order. ``options.known`` are keys that were applied before (a missing one is drift)."""
     changes: dict[ResourceKey, Change] = {}
     contested = _contested(desired, observed, dialect)
@@ -101,8 +108,10 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
             found = None
         elif not lives:
             found = _missing(want, observed, options)
+        elif (taking_over := moves.volume(want, lives, observed, dialect)) is not None:
+            found = taking_over
         elif key.kind in NAMED and all(live.name != want.name for live in lives):
-            found = _renamed(want, lives, observed, options)
+            found = _renamed(want, lives, observed, dialect, options)
         else:
             found = _existing(want, lives, observed, dialect, options, contested)
         if found is not None and (settled := settle(found, options.drift)) is not None:
@@ -112,6 +121,8 @@ def diff(desired: DesiredState, observed: ObservedState, dialect: Dialect, optio
     acting = any(change.acts and key.kind is not Kind.IMAGE for key, change in changes.items())
     for run in run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks):
         changes[run.key] = run
+    moves.exclusive(changes, observed, dialect)
+    moves.going_back(changes, desired, observed, dialect)
     _needed_images(changes, desired)
     return tuple(changes[key] for key in sorted(changes))
 
@@ -194,7 +205,9 @@ def _missing(want: Resource, observed: ObservedState, options: DiffOptions) -> C
     )
 
 
-def _renamed(want: Resource, lives: tuple[Live, ...], observed: ObservedState, options: DiffOptions) -> Change:
+def _renamed(
+    want: Resource, lives: tuple[Live, ...], observed: ObservedState, dialect: Dialect, options: DiffOptions
+) -> Change:
     """Another engine name is another object. The old network goes when nobody uses it, an old volume never."""
     change = _missing(want, observed, options)
     before = ", ".join(live.name for live in lives)
@@ -202,7 +215,13 @@ def _renamed(want: Resource, lives: tuple[Live, ...], observed: ObservedState, o
         return change
     if want.key.kind is Kind.VOLUME:
         return replace(change, reason=Reason.NEW, detail=f"its name was {before}, which is kept with its data")
-    return replace(change, reason=Reason.SPEC_CHANGED, detail=f"its name was {before}", extras=lives)
+    moved = any(live.was is not None for live in lives)
+    reason, old = Reason.MOVED if moved else Reason.SPEC_CHANGED, lives[0]
+    change = replace(change, reason=reason, detail=f"its name was {before}")
+    if old.endpoints or not dialect.claims(want.spec) & dialect.claims(old.fields):
+        return replace(change, extras=lives)
+    # Both want the same addresses: the old one has to go before the new one can be made.
+    return replace(change, verb=Verb.REPLACE, before=old, extras=lives[1:], disruption=Disruption.RESTART)
 
 
 def _existing(  # noqa: PLR0917 - the stage's inputs, passed through
@@ -218,11 +237,13 @@ def _existing(  # noqa: PLR0917 - the stage's inputs, passed through
     all_fields = dialect.compare(want, live, observed)
     fields = tuple(field for field in all_fields if not _ignored(want, field, options.ignore))
     state = dialect.state_change(want, live)
+    reason = Reason.DRIFT if want.digest == live.digest else Reason.SPEC_CHANGED
     base = Change(
         verb=Verb.UPDATE,
         key=want.key,
         name=want.name,
-        reason=Reason.DRIFT if want.digest == live.digest else Reason.SPEC_CHANGED,
+        reason=reason if live.was is None else Reason.MOVED,
+        detail=f"was service {live.was.name}" if live.was is not None and want.key.kind is Kind.CONTAINER else "",
         before=live,
         after=want,
         staged=chosen.staged,
@@ -259,12 +280,11 @@ def _replaced(base: Change, want: Resource, live: Live, dialect: Dialect, contes
     """What cannot be changed in place is made anew, unless that would cost what is not ours to spend."""
     forced = tuple(field for field in base.fields if not field.in_place)
     if not dialect.recreatable(want.key.kind):
-        return replace(
-            base,
-            verb=Verb.KEEP,
-            reason=Reason.IMMUTABLE_DATA,
-            detail="its definition differs; applying that would delete its data, so a person has to decide",
-        )
+        if guard_data.only_labels(base.fields):
+            detail = "only its labels differ, which cannot be changed on a volume that is there; it stays as it is"
+            return replace(base, verb=Verb.KEEP, reason=Reason.IGNORED, detail=detail)
+        detail = f"{guard_data.differences(forced)}: applying that would delete its data, so a person has to decide"
+        return replace(base, verb=Verb.KEEP, reason=Reason.IMMUTABLE_DATA, detail=detail)
     order, why = dialect.order(want, live, contested)
     if want.key.kind is Kind.CONTENT:
         return replace(base, verb=Verb.REPLACE, reason=Reason.UNFINISHED)

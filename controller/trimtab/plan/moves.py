@@ -62,7 +62,9 @@ def _before(new: ResourceKey, moved: Iterable[Moved]) -> tuple[ResourceKey, ...]
     names, steps = [new.name], tuple(moved)
     for name in names:
         names += [
-            m.from_name for m in steps if KINDS.get(m.kind) is new.kind and m.to_name == name and m.from_name not in names
+            m.from_name
+            for m in steps
+            if KINDS.get(m.kind) is new.kind and m.to_name == name and m.from_name not in names
         ]
     return tuple(replace(new, name=name) for name in names[1:])
 
@@ -74,7 +76,9 @@ def _done(want: Resource, lives: tuple[Live, ...]) -> bool:
     if want.key.kind is Kind.NETWORK:
         # The old one is removed, or kept for others' containers, as one of two of the same key.
         return False
-    return any(live.name == want.name and (want.key.kind is Kind.CONTAINER or live.digest) for live in lives)
+    return any(
+        live.name == want.name and (want.key.kind is Kind.CONTAINER or live.digest or live.adopted) for live in lives
+    )
 
 
 # -- volumes -----------------------------------------------------------------------------------------------------------
@@ -106,9 +110,9 @@ def _users(source: Live, name: str, observed: ObservedState, dialect: Mounting) 
 
 def volume(want: Resource, lives: tuple[Live, ...], observed: ObservedState, dialect: Mounting) -> Change | None:
     """What a volume needs that takes over another's data, or whose taking over was cut off; None if it is neither."""
-    provisional = next((live for live in lives if live.name == want.name and not live.digest), None)
+    provisional = next((live for live in lives if live.name == want.name and not (live.digest or live.adopted)), None)
     sources = [live for live in lives if live.was is not None and live.name != want.name]
-    whole = any(live.name == want.name and live.digest for live in lives)
+    whole = any(live.name == want.name and (live.digest or live.adopted) for live in lives)
     if want.key.kind is not Kind.VOLUME or whole or not (provisional or sources):
         return None
     base = Change(
@@ -131,7 +135,7 @@ def volume(want: Resource, lives: tuple[Live, ...], observed: ObservedState, dia
         return replace(base, detail=f"{', '.join(source.endpoints)} of others uses {source.name}, and may write to it")
     users = _users(source, want.name, observed, dialect)
     if provisional is not None and users.old_run and users.new_run:
-        return replace(base, before=provisional, detail=_two_truths(source, want, users))
+        return replace(base, before=provisional, detail=_two_truths(source, users))
     kept = f"{source.name} is kept until its removal is approved"
     if provisional is not None and users.new and not users.old_run:
         detail = f"has the data of {source.name}; finishes the switch to it; {kept}"
@@ -144,7 +148,7 @@ def volume(want: Resource, lives: tuple[Live, ...], observed: ObservedState, dia
     )
 
 
-def _two_truths(source: Live, want: Resource, users: _Users) -> str:
+def _two_truths(source: Live, users: _Users) -> str:
     old = next(live.name for live in users.old if live.running.status in _UP)
     new = next(live.name for live in users.new if live.running.status in _UP)
     return f"its data was moved from {source.name}, and now {old} runs on the old one while {new} runs on the new one"
@@ -156,8 +160,15 @@ def exclusive(changes: dict[ResourceKey, Change], observed: ObservedState, diale
         if change.source is None or not change.acts:
             continue
         users = _users(change.source, change.name, observed, dialect)
+        if why := _cannot_be_together(changes, change, users):
+            changes[key] = replace(change, verb=Verb.KEEP, reason=Reason.UNFINISHED, detail=why)
+            continue
         for live in users.old:
             own = changes.get(live.key)
+            if (leader := _followed_user(own, users)) is not None:
+                detail = f"{live.name} and {leader.name}, whose namespace it shares, both use {change.source.name}"
+                changes[key] = replace(change, verb=Verb.KEEP, reason=Reason.UNFINISHED, detail=detail)
+                break
             if own is not None and own.verb is Verb.REPLACE and own.before == live:
                 changes[live.key] = _stops_first(own, change)
             elif live.running.status in _UP and (own is None or own.verb is not Verb.DELETE):
@@ -166,11 +177,30 @@ def exclusive(changes: dict[ResourceKey, Change], observed: ObservedState, diale
                 break
 
 
+def _cannot_be_together(changes: Mapping[ResourceKey, Change], change: Change, users: _Users) -> str:
+    """Why those who use the volume cannot all stop, and start on the new one, at one time; "" if they can."""
+    for other in changes.values():
+        if other.verb is Verb.RUN and other.after is not None and any(n.key == change.key for n in other.after.needs):
+            return (
+                f"{other.key.name}, which runs in a sync, uses it; leave that out while the volume is renamed"
+            )
+    replaced = [changes[live.key] for live in users.old if live.key in changes]
+    waves = {own.after.traits.get("wave") or 0 for own in replaced if own.after is not None}
+    return "the services that use it are in different waves, and have to change over at once" if len(waves) > 1 else ""
+
+
+def _followed_user(own: Change | None, users: _Users) -> Live | None:
+    """Another user of the volume whose replacement must be over before this one's begins: no switch of both at once."""
+    needs = own.after.needs if own is not None and own.after is not None else ()
+    followed_keys = {(need.key.kind, need.key.name) for need in needs if need.follows}
+    return next((live for live in users.old if (live.key.kind, live.key.name) in followed_keys), None)
+
+
 def _stops_first(own: Change, change: Change) -> Change:
     staged, extras = own.staged, own.extras
     if change.verb is Verb.CREATE and staged is not None:
         # It is on a copy that is made again.
-        staged, extras = None, (*extras, staged)
+        extras, staged = (*extras, staged), None
     return replace(
         own,
         order=Order.STOP_FIRST,
@@ -181,8 +211,10 @@ def _stops_first(own: Change, change: Change) -> Change:
     )
 
 
-def going_back(changes: dict[ResourceKey, Change], desired: DesiredState, observed: ObservedState, dialect: Mounting) -> None:
-    """A container that would go from a volume back to the one that its data was once copied from loses what came since."""
+def going_back(
+    changes: dict[ResourceKey, Change], desired: DesiredState, observed: ObservedState, dialect: Mounting
+) -> None:
+    """A container that goes from a volume back to the one whose data it took over loses what was written since."""
     wanted = {resource.name for resource in desired.of_kind(Kind.VOLUME)}
     back = {
         live.name: live.copied_from

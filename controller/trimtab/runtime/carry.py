@@ -154,6 +154,8 @@ class Carrier(Generic[StepT]):
         for change in look.plan.changes:
             if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts:
                 continue
+            if change.before is not None and change.before.was is not None:
+                gone.append(change.before.was)
             if change.verb is Verb.DELETE:
                 gone.append(change.key)
             elif change.after is not None:

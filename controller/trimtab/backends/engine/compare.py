@@ -93,6 +93,8 @@ def _container(want: Resource, live: Live, own_networks: frozenset[str]) -> tupl
     for path, wanted, has in _not_given(differences(expected, found, WHOLE), live):
         if _equivalent(path, wanted, has) or (same_origin and not _mutable(path, wanted)):
             continue
+        if path == "/HostConfig/NetworkMode" and _first_network_left(want.spec, wanted, has):
+            continue
         changes.append(_change(want, path, wanted, has))
     return tuple(changes)
 
@@ -146,6 +148,17 @@ def _mutable(path: str, wanted: object) -> bool:
     texts = wanted if isinstance(wanted, list | tuple) else (wanted,)
     refers = any(str(text).startswith(("container:service:", "service:")) for text in texts)
     return path.startswith("/Networks/") or field_of(path).update or refers
+
+
+def _first_network_left(want: Mapping[str, object], wanted: object, has: object) -> bool:
+    """Whether it is only that the network which a container was created with is one that it leaves.
+
+    The engine remembers that name for good, and needs it no more: a container starts on the networks that it is on.
+    Source: moby daemon/container_operations.go, updateContainerNetworkSettings.
+    """
+    networks = _section(want, "Networks")
+    named = isinstance(has, str) and has not in {"", "host", "none", "bridge", "default"} and ":" not in has
+    return named and wanted in networks and has not in networks
 
 
 def _equivalent(path: str, wanted: object, has: object) -> bool:

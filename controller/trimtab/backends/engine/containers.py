@@ -21,6 +21,7 @@ from trimtab.backends.engine.steps import (
     RenameContainer,
     RestartContainer,
     RestoreContainer,
+    RestoreContainers,
     StartContainer,
     StopContainer,
     UnpauseContainer,
@@ -239,6 +240,23 @@ def restore(bench: Bench, step: RestoreContainer, context: StepContext) -> Outpu
     bench.detached.pop(handle, None)
     _post(bench, handle, step.name, "start", timeout_s=_STARTING_S)
     return {"id": handle}
+
+
+def restore_all(bench: Bench, step: RestoreContainers, context: StepContext) -> Outputs:
+    """Undo: no old container starts before every new one is gone, for they would write to two copies of the data."""
+    for way in step.ways:
+        new = way.replacement if isinstance(way, RestoreContainer) else way.container
+        discard(bench, DiscardContainer(container=new, name=way.name, grace_s=way.grace_s), context)
+    failed: TrimtabError | None = None
+    for way in step.ways:
+        if isinstance(way, RestoreContainer):
+            try:
+                restore(bench, way, context)
+            except TrimtabError as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
+    return NOTHING
 
 
 def _post(

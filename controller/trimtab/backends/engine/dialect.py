@@ -59,7 +59,11 @@ class EngineDialect:
         if want.key.kind is not Kind.CONTAINER:
             return compare(want, live)
         fields = compare(want, live, self._own_networks(observed))
-        if not live.adopted and live.name not in {want.name, staging_name(want.name, live.digest)}:
+        if live.was is not None:
+            # Labels cannot be changed, and they say whose it is: only another container is the new service's.
+            was = FieldChange(path="/Service", attribute="service", before=live.was.name, after=want.key.name)
+            fields = (*fields, was)
+        elif not live.adopted and live.name not in {want.name, staging_name(want.name, live.digest)}:
             # Its labels carry the name that it was made for: under another one it would not be known as ours.
             named = FieldChange(path="/Name", attribute="container_name", before=live.name, after=want.name)
             fields = (*fields, named)
@@ -119,8 +123,12 @@ class EngineDialect:
         return Order.START_FIRST, ""
 
     def claims(self, fields: Mapping[str, object]) -> frozenset[str]:
-        """Published host ports and fixed addresses."""
+        """Published host ports and fixed addresses; of a network, its subnets."""
         found = set()
+        pools = _section(fields, "IPAM").get("Config")
+        for pool in pools if isinstance(pools, list | tuple) else ():
+            if isinstance(pool, Mapping) and pool.get("Subnet"):
+                found.add(f"subnet {pool['Subnet']}")
         for port, bindings in _section(_section(fields, "HostConfig"), "PortBindings").items():
             protocol = port.partition("/")[2]
             for binding in bindings if isinstance(bindings, list | tuple) else ():
@@ -132,6 +140,12 @@ class EngineDialect:
                 if isinstance(endpoint, Mapping) and endpoint.get(name):
                     found.add(f"address {endpoint[name]} in {network}")
         return frozenset(found)
+
+    def volumes(self, live: Live) -> frozenset[str]:
+        """Engine names of the volumes that a container mounts."""
+        mounts = _section(live.fields, "Mounts").values()
+        sources = (str(m.get("Source") or "") for m in mounts if isinstance(m, Mapping) and m.get("Type") == "volume")
+        return frozenset(source for source in sources if source)
 
     def anonymous_volumes(self, live: Live) -> tuple[str, ...]:
         """Those that the engine named itself."""

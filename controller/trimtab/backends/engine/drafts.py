@@ -79,13 +79,22 @@ class Drafts:
         pause_s: float = 0.0,
     ) -> int:
         """A new draft; its id."""
-        draft = Draft(len(self._drafts) + 1, step, key, cause, set(needs), when, timeout_s, waits, tolerance, pause_s)
+        draft = Draft(
+            max(self._drafts, default=0) + 1, step, key, cause, set(needs), when, timeout_s, waits, tolerance, pause_s
+        )
         self._drafts[draft.id] = draft
         return draft.id
 
     def need(self, node: int, needs: Iterable[int]) -> None:
         """``node`` waits for these, too."""
         self._drafts[node].needs.update(needs)
+
+    def drop(self, node: int, successor: int) -> None:
+        """Take a node out; who needed it needs ``successor``."""
+        del self._drafts[node]
+        for draft in self._drafts.values():
+            if node in draft.needs:
+                draft.needs = (draft.needs - {node}) | ({successor} - {draft.id})
 
     def takes(self, node: int, claims: frozenset[str], undo: int | None = None) -> None:
         """From ``node`` on, its object holds ``claims``."""
@@ -152,4 +161,8 @@ class Drafts:
                 left[dependent] -= 1
                 if not left[dependent]:
                     heappush(ready, dependent)
+        if len(ordered) != len(self._drafts):
+            stuck = sorted(set(self._drafts) - {node.id for node in ordered})
+            message = f"steps of a plan wait for each other in a circle: {[type(self._drafts[one].step).__name__ for one in stuck]}"
+            raise ValueError(message)
         return tuple(ordered)

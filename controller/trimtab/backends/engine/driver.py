@@ -151,6 +151,10 @@ class EngineDriver:
                 return networks.remove(bench, step)
             case steps.CreateVolume():
                 return volumes.create(bench, step)
+            case steps.CopyVolume():
+                return volumes.copy(bench, step, context)
+            case steps.SettleVolume():
+                return volumes.settle(bench, step)
             case steps.ArchiveVolume():
                 return archives.archive(bench, step, context)
             case steps.RemoveVolume():
@@ -193,6 +197,8 @@ class EngineDriver:
                 return containers.discard(bench, step, context)
             case steps.RestoreContainer():
                 return containers.restore(bench, step, context)
+            case steps.RestoreContainers():
+                return containers.restore_all(bench, step, context)
             case _:
                 assert_never(step)
 

@@ -25,6 +25,8 @@ REVISION = PREFIX + "revision"
 OBJECT = PREFIX + "object"
 WAVE = PREFIX + "wave"
 SEAL = PREFIX + "seal"
+# Of a volume that took over the data of another: which. It is told, not proved: the seal does not cover it.
+COPIED_FROM = PREFIX + "copied-from"
 
 COMPOSE_PREFIX = "com.docker.compose."
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from trimtab.backends.engine.labels import DIGEST, REVISION, WAVE
+from trimtab.backends.engine.labels import COPIED_FROM, DIGEST, REVISION, WAVE
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, Probe, Running, RunState
@@ -70,6 +70,7 @@ def live_volume(key: ResourceKey, inspect: Mapping[str, Any], *, complete: bool 
     """A volume of ours. A content volume that was not filled to the end has no digest: it is to be made again."""
     fields, inherited = normalise_volume(inspect) if key.kind is Kind.VOLUME else ({}, {})
     live = _labelled(key, inspect, fields, inherited, handle=str(inspect["Name"]), created=inspect.get("CreatedAt"))
+    live = replace(live, copied_from=labels_of(key.kind, inspect).get(COPIED_FROM, ""))
     return live if complete else replace(live, digest="")
 
 

@@ -68,6 +68,27 @@ class CreateVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyVolume:
+    """Create a volume with what ``source`` holds, and compare both; nothing may run on either. Outputs "name".
+
+    It is provisional (observed without a digest) until ``SettleVolume``: one that is there provisionally is made anew,
+    one that is settled is success.
+    """
+
+    name: str
+    spec: Mapping[str, object]
+    labels: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleVolume:
+    """A volume that took over data is no longer provisional; not provisional is success."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveVolume:
     """Write a volume that nothing uses to the data directory, and verify it. Outputs "archive", "digest".
 
@@ -273,12 +294,21 @@ class RestoreContainer:
     grace_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreContainers:
+    """Undo of several replacements that are one: first every new container is discarded, then each old one restored."""
+
+    ways: tuple[RestoreContainer | DiscardContainer, ...]
+
+
 EngineStep = (
     PullImage
     | BuildImage
     | CreateNetwork
     | RemoveNetwork
     | CreateVolume
+    | CopyVolume
+    | SettleVolume
     | ArchiveVolume
     | RemoveVolume
     | CreateContent
@@ -300,4 +330,5 @@ EngineStep = (
     | AwaitTurn
     | DiscardContainer
     | RestoreContainer
+    | RestoreContainers
 )

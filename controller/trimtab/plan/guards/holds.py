@@ -5,6 +5,7 @@ from __future__ import annotations
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic, Origin
 from trimtab.model.keys import Kind
+from trimtab.plan.guards import data
 from trimtab.plan.guards.inputs import GuardInputs, problem
 
 # A prune of more than half of an application's objects, and more than 3, is held.
@@ -14,7 +15,12 @@ PRUNE_COUNT = 3
 
 def holds(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
     """Everything that a person has to approve."""
-    return [*_wipe(changes, inputs), *_mass_prune(changes, inputs), *_data_loss(changes, inputs)]
+    return [
+        *_wipe(changes, inputs),
+        *_mass_prune(changes, inputs),
+        *_data_loss(changes, inputs),
+        *data.out_of_sight(changes, inputs.observed, inputs.approval),
+    ]
 
 
 def _wipe(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
@@ -57,7 +63,7 @@ def _data_loss(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnos
     return [
         problem(
             "TT3203",
-            f"{change.key.kind} {change.name} would lose its data",
+            f"{change.key.kind} {change.name} would lose its data" + (f": it {change.detail}" if change.detail else ""),
             change.origin or Origin(str(change.key)),
             f"change the manifest, or approve this plan: {inputs.approval}",
         )

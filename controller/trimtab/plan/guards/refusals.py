@@ -6,6 +6,7 @@ from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import Kind
+from trimtab.plan.guards import data
 from trimtab.plan.guards.inputs import GuardInputs, problem
 
 
@@ -16,6 +17,7 @@ def refusals(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnosti
         *_names_taken(changes),
         *_never_pulled(changes),
         *_missing_externals(inputs),
+        *data.unmovable(changes),
         *inputs.findings,
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from trimtab.backends.engine import steps
+from trimtab.backends.engine.lower import moving
 from trimtab.backends.engine.lower.reading import of_kind, present, wanted
 from trimtab.backends.engine.lower.site import ARCHIVE_S, IMAGE_S, Site
 from trimtab.model.change import Change, Verb
@@ -33,6 +34,9 @@ def image(site: Site, change: Change) -> None:
 
 def make(site: Site, change: Change) -> None:
     """Create a network, volume or content; a network that is replaced is emptied and removed before."""
+    if change.source is not None:
+        moving.make(site, change)
+        return
     if change.verb not in {Verb.CREATE, Verb.REPLACE}:
         return
     want = wanted(change)

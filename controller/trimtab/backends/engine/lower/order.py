@@ -52,7 +52,8 @@ def wave_of(change: Change) -> int:
 
 def _stage(draft: Draft, by_key: Mapping[ResourceKey, Change]) -> Stage | None:
     change = by_key.get(draft.key)
-    if draft.when is RunWhen.FAILURE or change is None or draft.key.kind is Kind.IMAGE:
+    moves = isinstance(draft.step, steps.CopyVolume | steps.SettleVolume)
+    if draft.when is RunWhen.FAILURE or change is None or draft.key.kind is Kind.IMAGE or moves:
         return None
     if draft.key.kind in RUNS:
         phase = change.after.traits.get("phase") if change.verb is Verb.RUN and change.after is not None else None

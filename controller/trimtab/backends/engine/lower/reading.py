@@ -50,6 +50,13 @@ def written_volumes(fields: Mapping[str, object]) -> frozenset[str]:
     return frozenset(f"volume {mount['Source']}" for mount in named if not mount.get("ReadOnly"))
 
 
+def mounted_volumes(fields: Mapping[str, object]) -> frozenset[str]:
+    """Engine names of all volumes that a container mounts."""
+    mounts = fields.get("Mounts")
+    found = [mount for mount in mounts.values() if isinstance(mount, Mapping)] if isinstance(mounts, Mapping) else []
+    return frozenset(str(mount["Source"]) for mount in found if mount.get("Type") == "volume" and mount.get("Source"))
+
+
 def kept_volumes(spec: Mapping[str, object], old: Live) -> dict[str, object]:
     """The anonymous volumes of a container that its replacement goes on with, as mounts by target.
 

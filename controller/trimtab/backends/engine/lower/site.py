@@ -56,6 +56,7 @@ class Site:
     """One plan's drafts and what they do to whom.
 
     ``made``: the node that makes a network, volume, content or image. ``places``: a container's nodes.
+    ``settled``: by a volume's name, the node that ends its taking over of another's data.
     ``proofs``: the node after which a container has proved itself. ``replacements``: those of this plan.
     ``removed``: nodes that remove containers.
     ``runs``: the container of a run, by the node after which the run is over.
@@ -72,6 +73,7 @@ class Site:
         self.drafts = Drafts()
         self.made: dict[ResourceKey, int] = {}
         self.places: dict[ResourceKey, Places] = {}
+        self.settled: dict[str, int] = {}
         self.proofs: dict[ResourceKey, int] = {}
         self.replacements: dict[ResourceKey, Replacement] = {}
         self.removed: list[int] = []

@@ -80,6 +80,8 @@ def _rejoin(site: Site, change: Change, want: Resource, live: Live, ref: steps.C
     if change.reason is Reason.NETWORK_REPLACED:
         touched |= anew
     nodes: set[int] = set()
+    leaving: set[int] = set()
+    arriving: set[int] = set()
     needs = site.object_needs(want)
     for network in sorted(touched):
         before: set[int] = set(needs)
@@ -89,6 +91,8 @@ def _rejoin(site: Site, change: Change, want: Resource, live: Live, ref: steps.C
             site.drafts.releases(left, site.claims({"Networks": {network: has[network]}}))
             before = {left}
             nodes |= before
+            if network not in asked:
+                leaving.add(left)
         if network in asked:
             endpoint = asked[network]
             connect = steps.ConnectNetwork(
@@ -100,4 +104,8 @@ def _rejoin(site: Site, change: Change, want: Resource, live: Live, ref: steps.C
             joined = site.add(connect, change, before)
             site.drafts.takes(joined, site.claims({"Networks": {network: endpoint}}))
             nodes.add(joined)
+            arriving.add(joined)
+    for left in leaving:
+        # It leaves for good, so it can have the new ones before: it is never without a network.
+        site.drafts.need(left, arriving)
     return nodes

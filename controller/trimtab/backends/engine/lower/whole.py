@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trimtab.backends.engine.lower import batches, conditions, objects
+from trimtab.backends.engine.lower import batches, conditions, moving, objects
 from trimtab.backends.engine.lower.create import create
 from trimtab.backends.engine.lower.order import put_in_order
 from trimtab.backends.engine.lower.reading import of_kind
@@ -48,15 +48,17 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
     for change in of_kind(acting, Kind.CONTAINER):
         if change.verb is Verb.DELETE:
             remove(site, change, settled)
-    _arrange(site)
+    _arrange(site, acting)
     objects.remove(site, acting, settled | set(site.removed))
     put_in_order(site, acting)
     remove_runs(site, runs)
     return site.drafts.in_order()
 
 
-def _arrange(site: Site) -> None:
+def _arrange(site: Site, acting: Sequence[Change]) -> None:
     """Needs between drafts of different objects."""
+    moving.at_once(site, acting)
     batches.arrange(site)
     site.drafts.hand_over()
+    moving.arrange(site, acting)
     objects.images_first(site)

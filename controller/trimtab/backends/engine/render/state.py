@@ -88,21 +88,21 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
             # A hook that changed is a release of its own; a job, with what is made for it alone, is no part of any.
             {str(key): [r.name, r.digest] for key, r in by_key.items() if key not in runs.only_for_jobs}
             | {str(h.key): [h.resource.name, h.resource.digest, h.phase.value] for h in runs.hooks}
+            # A release that failed for want of a rename is another one with it.
+            | ({"moved": [[m.kind, m.from_name, m.to_name] for m in app.moved]} if app.moved else {})
         ),
         contents=contents,
         builds=builds,
         diagnostics=tuple(diagnostics),
         hooks=tuple(runs.hooks),
         jobs=tuple(runs.jobs),
+        moved=app.moved,
     )
 
 
 def _not_carried_out(app: Application) -> list[Diagnostic]:
-    """Settings that are understood and would be quietly broken: another engine, a rename, an end of trying."""
-    found = [
-        ("TT2141", f"moved ({m.kind} {m.from_name} to {m.to_name}) is not carried out yet", "keep the old name for now")
-        for m in app.moved
-    ]
+    """Settings that are understood and would be quietly broken: another engine, rules."""
+    found = []
     if app.destination != BUILT_IN_DESTINATION:
         message = f"the destination '{app.destination}' is not carried out yet: a controller has one engine"
         found.append(("TT2142", message, "run a controller with that engine's DOCKER_HOST, and leave destination out"))
