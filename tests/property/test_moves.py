@@ -280,8 +280,9 @@ def test_a_volume_that_is_renamed_without_saying_so_is_held(lab: Lab) -> None:
     unsaid = MOVED.partition("    x-trimtab")[0]
     push(lab, process, unsaid)
     assert mounts(lab) == {"shop-db-1": "shop_data", "shop-worker-1": "shop_data"}
-    message = process.status().message
-    assert "TT3204" in message
+    assert "TT3204" in process.status().message
+    push(lab, process, unsaid.replace("      db:", "      database:"))
+    assert mounts(lab) == {"shop-db-1": "shop_data", "shop-worker-1": "shop_data"}, "nor under another service's name"
     push(lab, process, MOVED)
     well(process)
     assert rows(lab, "shop_rows") == b"precious"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trimtab.model.change import Change, FieldChange, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import Kind, ResourceKey
@@ -36,7 +38,7 @@ def _way_out(change: Change) -> str:
 
 
 def out_of_sight(changes: tuple[Change, ...], observed: ObservedState, approval: str) -> list[Diagnostic]:
-    """A container that would go from a volume with data to a new, empty one: most often a rename that was not said.
+    """A container that would have a new, empty volume where one with data was: most often a rename that was not said.
 
     ``approval`` is the command that approves the plan.
     """
@@ -46,22 +48,42 @@ def out_of_sight(changes: tuple[Change, ...], observed: ObservedState, approval:
         if change.key.kind is Kind.VOLUME and change.verb is Verb.CREATE and change.source is None
     }
     old = {live.name: key for key, lives in observed.live.items() if key.kind is Kind.VOLUME for live in lives}
+    # By mount point: another service may be the one that goes on with the data.
+    left = {
+        target: (change, source)
+        for change in changes
+        if change.key.kind is Kind.CONTAINER
+        and change.verb in {Verb.REPLACE, Verb.DELETE}
+        and change.before is not None
+        for target, source in _volumes(change.before.fields)
+        if source in old
+    }
     found = []
     for change in changes if new else ():
-        for field in change.fields if change.verb is Verb.REPLACE and change.key.kind is Kind.CONTAINER else ():
-            if field.path.startswith("/Mounts/") and str(field.after) in new and str(field.before) in old:
-                was, made = old[str(field.before)], new[str(field.after)]
-                found.append(
-                    Diagnostic(
-                        severity=Severity.ERROR,
-                        code="TT3204",
-                        message=f"container {change.name} would go from volume {field.before} to {field.after},"
-                        " which is new and empty",
-                        origin=made.origin or change.origin or Origin(str(change.key)),
-                        hint=_renamed(was, made.key, approval),
-                    )
+        if change.key.kind is not Kind.CONTAINER or change.verb not in {Verb.REPLACE, Verb.CREATE}:
+            continue
+        for target, source in _volumes(change.after.spec if change.after is not None else {}):
+            if source not in new or target not in left or left[target][1] == source:
+                continue
+            before, made = left[target][1], new[source]
+            found.append(
+                Diagnostic(
+                    severity=Severity.ERROR,
+                    code="TT3204",
+                    message=f"container {change.name} would have volume {source} at {target}, which is new and empty, in"
+                    f" the place of {before}",
+                    origin=made.origin or change.origin or Origin(str(change.key)),
+                    hint=_renamed(old[before], made.key, approval),
                 )
+            )
     return found
+
+
+def _volumes(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Where a container mounts which volume, in the order of mount points."""
+    mounts = fields.get("Mounts")
+    found = sorted(mounts.items()) if isinstance(mounts, Mapping) else ()
+    return tuple((target, str(mount.get("Source") or "")) for target, mount in found if isinstance(mount, Mapping))
 
 
 def _renamed(was: ResourceKey, now: ResourceKey, approval: str) -> str:
@@ -81,8 +103,8 @@ def advice(changes: tuple[Change, ...]) -> tuple[Diagnostic, ...]:
             origin=change.origin or Origin(str(change.key)),
             hint=(
                 "the engine cannot change a volume. Put the definition back; or give the volume a new name, with"
-                f" 'moved: [{{kind: Volume, from: {change.key.name}, to: NEW}}]', which copies the data; or take it out of"
-                " Git, approve its removal (it is archived), and add it again"
+                f" 'moved: [{{kind: Volume, from: {change.key.name}, to: NEW}}]', which copies the data; or take it out"
+                " of Git, approve its removal (it is archived), and add it again"
             ),
         )
         for change in changes
