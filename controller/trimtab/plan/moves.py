@@ -181,9 +181,7 @@ def _cannot_be_together(changes: Mapping[ResourceKey, Change], change: Change, u
     """Why those who use the volume cannot all stop, and start on the new one, at one time; "" if they can."""
     for other in changes.values():
         if other.verb is Verb.RUN and other.after is not None and any(n.key == change.key for n in other.after.needs):
-            return (
-                f"{other.key.name}, which runs in a sync, uses it; leave that out while the volume is renamed"
-            )
+            return f"{other.key.name}, which runs in a sync, uses it; leave that out while the volume is renamed"
     replaced = [changes[live.key] for live in users.old if live.key in changes]
     waves = {own.after.traits.get("wave") or 0 for own in replaced if own.after is not None}
     return "the services that use it are in different waves, and have to change over at once" if len(waves) > 1 else ""

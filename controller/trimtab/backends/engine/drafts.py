@@ -162,7 +162,8 @@ class Drafts:
                 if not left[dependent]:
                     heappush(ready, dependent)
         if len(ordered) != len(self._drafts):
-            stuck = sorted(set(self._drafts) - {node.id for node in ordered})
-            message = f"steps of a plan wait for each other in a circle: {[type(self._drafts[one].step).__name__ for one in stuck]}"
+            stuck = set(self._drafts) - {node.id for node in ordered}
+            names = sorted(type(self._drafts[one].step).__name__ for one in stuck)
+            message = f"steps of a plan wait for each other in a circle: {', '.join(names)}"
             raise ValueError(message)
         return tuple(ordered)

@@ -70,8 +70,8 @@ def out_of_sight(changes: tuple[Change, ...], observed: ObservedState, approval:
                 Diagnostic(
                     severity=Severity.ERROR,
                     code="TT3204",
-                    message=f"container {change.name} would have volume {source} at {target}, which is new and empty, in"
-                    f" the place of {before}",
+                    message=f"container {change.name} would have volume {source} at {target}, which is new and empty,"
+                    f" in the place of {before}",
                     origin=made.origin or change.origin or Origin(str(change.key)),
                     hint=_renamed(old[before], made.key, approval),
                 )
