@@ -34,7 +34,6 @@ ELSEWHERE: Mapping[str, str] = {
     "TT2144": "a project is named, and there are no projects with rules yet",
     "TT2150": "a hook or job has a fixed name, several replicas, or a restart policy that never lets it end",
     "TT2151": "something refers to a hook or job that does not run before it, or not permanently",
-    "TT2152": "a job is understood and not carried out by this version",
     "TT3010": "a name is taken by an object that is not ours",
     "TT3011": "an external network or volume is not on the engine",
     "TT3012": "an image is not on the engine, and `pull_policy: never` forbids to fetch it",

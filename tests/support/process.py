@@ -28,9 +28,11 @@ from trimtab.model.status import AppStatus, Next
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
 from trimtab.ports import Commit
+from trimtab.runtime.attendance import Attendance
 from trimtab.runtime.buildreasons import BuildReasons
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.jobs import JobKeeper
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Planner
 from trimtab.runtime.reconciler import SETTLE_S, Reconciler
@@ -148,6 +150,8 @@ class Process:
         self.watched = Repository(source=repository, default_name="shop")
         self.catalog = Catalog([self.watched], self.store.facts, lambda _ref: repository, self.planner.unaffected)
         self.planner.explain_builds(BuildReasons(tree_at=self.catalog.tree_at, changed=changed_files))
+        tasks = TaskRunner(self.planner, world, self.store, self.events, clock)
+        self.jobs = JobKeeper(tasks, self.store, self.events, clock)
         self.reconciler = Reconciler(
             self.catalog,
             self.planner,
@@ -159,7 +163,8 @@ class Process:
             witness=self.witness,
             healthy_changed=self._ready,
             windows=windows,
-            tasks=TaskRunner(self.planner, world, self.store, self.events, clock),
+            tasks=tasks,
+            attend=Attendance(self.jobs, self.catalog, self.planner, self.store, clock),
         )
         self.order = Order(self.catalog, self.store)
         self.woken: list[AppKey] = []

@@ -98,6 +98,7 @@ class Container:
     starts: int = 0
     stopped_by_request: bool | None = None
     started_at: Any = None
+    finished_at: Any = None
     proved: bool = False
 
     @property
@@ -249,6 +250,7 @@ class World:
     def exit(self, container: Container, code: int) -> None:
         """The program ends by itself."""
         container.status, container.exit_code, container.stopped_by_request = RunState.EXITED, code, False
+        container.finished_at = self.clock.now()
 
     def stop(self, container: Container) -> None:
         """A person stops it."""
@@ -317,6 +319,7 @@ class World:
                 probe=probe,
                 exit_code=found.exit_code if found.status is RunState.EXITED else None,
                 started_at=found.started_at,
+                finished_at=found.finished_at,
                 stopped_by_request=found.stopped_by_request if found.status is RunState.EXITED else None,
             )
             return Live(
@@ -748,6 +751,7 @@ class World:
         if container.up:
             container.status, container.exit_code = RunState.EXITED, container.script.on_stop
             container.stopped_by_request = True
+            container.finished_at = self.clock.now()
             self._wrote("container", "die", container.id, container.name, container.labels)
 
     def _delete(self, container: Container, *, force: bool) -> None:

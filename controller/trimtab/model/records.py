@@ -139,7 +139,10 @@ class TaskRun:
 
 
 class RequestVerb(StrEnum):
-    """What another process may ask of the controller. PIN holds an older release until the branch moves."""
+    """What another process may ask of the controller. PIN holds an older release until the branch moves.
+
+    RUN starts a job now.
+    """
 
     SYNC = "sync"
     SUSPEND = "suspend"
@@ -148,6 +151,7 @@ class RequestVerb(StrEnum):
     PIN = "pin"
     APPROVE = "approve"
     REFRESH = "refresh"
+    RUN = "run"
 
 
 class RequestState(StrEnum):

@@ -10,6 +10,7 @@ from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState, Probe, RunState
 from trimtab.model.status import HealthStatus, ResourceStatus, SyncStatus, worst
+from trimtab.plan.taskstatus import judged, run_statuses
 
 # A container that was restarted this often and has run for less than this is in a crash loop.
 # Source: the restart manager's backoff doubles from 0.1 s, so three restarts are over within a second.
@@ -35,7 +36,7 @@ def resource_statuses(
         lines.append(
             ResourceStatus(key=key, name=name, sync=_sync(change), health=health, message=message or _why(change))
         )
-    return tuple(lines)
+    return tuple(sorted((*lines, *run_statuses(desired, observed, now)), key=lambda line: line.key))
 
 
 def _sync(change: Change | None) -> SyncStatus:
@@ -52,11 +53,13 @@ def _why(change: Change | None) -> str:
 
 def overall_sync(statuses: tuple[ResourceStatus, ...]) -> SyncStatus:
     """OutOfSync as soon as one object is."""
-    return SyncStatus.OUT_OF_SYNC if any(s.sync is SyncStatus.OUT_OF_SYNC for s in statuses) else SyncStatus.SYNCED
+    out = any(s.sync is SyncStatus.OUT_OF_SYNC for s in judged(statuses))
+    return SyncStatus.OUT_OF_SYNC if out else SyncStatus.SYNCED
 
 
 def overall_health(statuses: tuple[ResourceStatus, ...]) -> tuple[HealthStatus, str]:
     """The worst of all, and what the first of the worst has to say."""
+    statuses = judged(statuses)
     health = worst(tuple(status.health for status in statuses))
     if health is HealthStatus.HEALTHY:
         return health, ""

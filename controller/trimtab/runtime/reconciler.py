@@ -87,15 +87,20 @@ class Reconciler(Generic[StepT]):
         watcher: Watcher[StepT] | None = None,
         tasks: TaskRunner[StepT] | None = None,
         witness: Witness | None = None,
+        attend: Callable[[Look[StepT], threading.Event], None] = lambda _look, _cancelled: None,
         command: bool = False,
         windows: Sequence[SyncWindow] = (),
     ) -> None:
-        """``command``: passes are made by a person's command, which asks for a sync by being run."""
+        """``command``: passes are made by a person's command, which asks for a sync by being run.
+
+        ``attend`` looks after an application's jobs at the end of each pass.
+        """
         self._gate = Gate(store, clock, Order(catalog, store), windows)
         self._command = command
         self._drift = DriftTeller(carrier.sink, store.events, clock, witness or Witness(), SelfHealBackoff(clock))
         self._watcher = watcher
         self._tasks = tasks
+        self._attend = attend
         self._catalog = catalog
         self._planner = planner
         self._carrier = carrier
@@ -179,9 +184,9 @@ class Reconciler(Generic[StepT]):
             look=look, view=view, state=state, target=target, trigger=trigger, cancelled=cancelled, requested=requested
         )
         hold = self._hold(current)
-        if not look.plan.empty and hold is None:
-            return self._carry_out(current)
-        return self._rest(current, hold)
+        followed = self._carry_out(current) if not look.plan.empty and hold is None else self._rest(current, hold)
+        self._attend(look, cancelled)
+        return followed
 
     def _farewell(self, view: View, state: AppliedState) -> Farewell:
         return farewell(

@@ -39,6 +39,7 @@ class RequestDesk:
         keys: Callable[[], Collection[AppKey]],
         clock: Clock,
         sink: EventSink,
+        run_job: Callable[[AppKey, str, datetime], str] = lambda _app, _job, _at: "",
     ) -> None:
         self._box = box
         self._holds = holds
@@ -49,6 +50,7 @@ class RequestDesk:
         self._keys = keys
         self._clock = clock
         self._sink = sink
+        self._run_job = run_job
         self._patient_until_s = clock.monotonic_s() + PATIENCE_S
         self._deferred = False
         box.reopen()
@@ -118,6 +120,10 @@ class RequestDesk:
                 self._wake(request, "a sync is on its way")
             case RequestVerb.REFRESH:
                 self._wake(request, "a look is on its way")
+            case RequestVerb.RUN:
+                job = _argument(request, "job")
+                self._run_job(app, job, request.asked_at)
+                self._wake(request, f"a run of {job} is on its way")
             case RequestVerb.SUSPEND:
                 self._suspend(request)
             case RequestVerb.RESUME:

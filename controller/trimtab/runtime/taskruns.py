@@ -10,11 +10,13 @@ from typing import Generic, TypeVar
 from trimtab.errors import TrimtabError, UnhealthyRelease
 from trimtab.model.application import HookPhase
 from trimtab.model.change import Change, Verb
+from trimtab.model.desired import DesiredState
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import RUNS, AppKey, Kind
 from trimtab.model.observed import Live, ObservedState
 from trimtab.model.plan import StepOutcome, StepStatus
 from trimtab.model.records import RunOutcome, TaskRun
+from trimtab.model.snapshot import Snapshot
 from trimtab.plan.runs import ENDED, cause_of, hook_run, succeeded
 from trimtab.ports import Clock, Driver, EventSink, StepContext, Store
 from trimtab.runtime import executor
@@ -50,7 +52,8 @@ class TaskRunner(Generic[StepT]):
 
     def run(
         self,
-        look: Look[StepT],
+        desired: DesiredState,
+        snapshot: Snapshot | None,
         make: Callable[[ObservedState], tuple[Change, ...]],
         cancelled: threading.Event,
         timeout_s: float | None = None,
@@ -60,16 +63,15 @@ class TaskRunner(Generic[StepT]):
         Raises:
             BackendUnavailable: the engine does not answer.
         """
-        plan = self._planner.run_plan(look.desired, make)
+        plan = self._planner.run_plan(desired, make)
         if plan.empty:
             return None
-        snapshot = look.snapshot
         context = StepContext(
             revision=plan.revision,
             repo_url=snapshot.repo_url if snapshot else "",
             tree=snapshot.tree if snapshot else None,
-            contents=look.desired.contents,
-            builds=look.desired.builds,
+            contents=desired.contents,
+            builds=desired.builds,
             cancelled=cancelled,
         )
         outcomes = executor.run(
@@ -96,7 +98,7 @@ class TaskRunner(Generic[StepT]):
 
             timeout_s = look.application.timeout_s if look.application is not None else None
             try:
-                self.run(look, make, cancelled, timeout_s)
+                self.run(look.desired, look.snapshot, make, cancelled, timeout_s)
             except TrimtabError as error:
                 _log.warning("a hook for a failed sync could not be run", app=str(look.desired.app), reason=str(error))
 
@@ -114,7 +116,7 @@ class TaskRunner(Generic[StepT]):
                 continue
             error = failed.error if failed is not None else None
             log = "\n".join(error.log_tail) if isinstance(error, UnhealthyRelease) else ""
-            self._put(
+            self.put(
                 TaskRun(
                     app=change.key.app,
                     name=change.name,
@@ -148,7 +150,7 @@ class TaskRunner(Generic[StepT]):
         if known is not None and known.finished_at is not None and known.started_at == state.started_at:
             return
         kept = [*self.driver.tail(live.handle, LOG_LINES)]
-        self._put(
+        self.put(
             TaskRun(
                 app=live.key.app,
                 name=live.name,
@@ -166,7 +168,8 @@ class TaskRunner(Generic[StepT]):
             )
         )
 
-    def _put(self, run: TaskRun) -> None:
+    def put(self, run: TaskRun) -> None:
+        """Write one down, without secrets, and tell of it once."""
         before = self._store.task_runs.get(run.app, run.name)
         run = replace(run, log=self._mask(run.log), message=self._mask(run.message))
         self._store.task_runs.put(run)

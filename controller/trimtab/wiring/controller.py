@@ -18,10 +18,12 @@ from trimtab.observability.events import EventFanOut
 from trimtab.observability.metrics import Metrics
 from trimtab.observability.redaction import Redactor
 from trimtab.plan.secrets import secret_values
+from trimtab.runtime.attendance import Attendance
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.clockjump import LOOK_S as CLOCK_LOOK_S
 from trimtab.runtime.clockjump import ClockWatch
+from trimtab.runtime.jobs import TICK_S, JobKeeper
 from trimtab.runtime.loop import ControlLoop
 from trimtab.runtime.order import Order
 from trimtab.runtime.pool import DaemonPool
@@ -93,6 +95,7 @@ class Controller:
         carrier = Carrier(driver, store, self.sink, clock, metrics, workers=config.engine_calls, pool=DaemonPool())
         mask = self._redactor.text if self._redactor is not None else str
         tasks = TaskRunner(self.planner, driver, store, self.sink, clock, mask)
+        self.jobs = JobKeeper(tasks, store, self.sink, clock)
         self.reconciler = Reconciler(
             self.catalog,
             self.planner,
@@ -106,6 +109,7 @@ class Controller:
             witness=self.witness,
             windows=config.sync_windows,
             tasks=tasks,
+            attend=Attendance(self.jobs, self.catalog, self.planner, store, clock),
         )
         self.order = Order(self.catalog, store)
         queue = WorkQueue(clock, random, backoff=self._backoff, meter=metrics)
@@ -118,6 +122,7 @@ class Controller:
             meter=metrics,
             after_pass=self._after_pass,
         )
+        self.jobs.notify = self.loop.notify
         self.desk = RequestDesk(
             store.requests,
             store.holds,
@@ -128,6 +133,7 @@ class Controller:
             keys=self.catalog.keys,
             clock=clock,
             sink=self.sink,
+            run_job=self.jobs.ask,
         )
         self.scheduler = Scheduler(clock, random, meter=metrics)
         self._watches: dict[Source, Callable[[], None] | None] = {}
@@ -156,6 +162,7 @@ class Controller:
         for repository in self.catalog.repositories:
             self._follow(repository)
         self.scheduler.every("requests", LOOK_S, self.desk.look, jitter=0.0)
+        self.scheduler.every("jobs", TICK_S, self.jobs.look, jitter=0.0)
         clock_watch = ClockWatch(self.loop.notify, self.catalog.keys, self.clock)
         self.scheduler.every("clock", CLOCK_LOOK_S, clock_watch.look, jitter=0.0)
         resync = Resync(self.loop.notify, self.catalog.keys, self.loop.expects, self.clock)

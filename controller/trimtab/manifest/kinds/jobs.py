@@ -56,7 +56,7 @@ class Job(Document):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        if self.service in {"", None}:
+        if not self.service:
             raise PydanticCustomError("no_service", "must name a service, or be one")
         return self
 

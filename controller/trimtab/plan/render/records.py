@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from trimtab.model.records import Release, StoredEvent
+from trimtab.model.records import Release, StoredEvent, TaskRun
 from trimtab.model.status import AppStatus
 
 
@@ -68,6 +68,22 @@ def release_document(release: Release) -> dict[str, object]:
         "deployStartedAt": _time(release.started_at),
         "deployedAt": _time(release.finished_at),
         "images": dict(sorted(release.images.items())),
+    }
+
+
+def run_document(run: TaskRun) -> dict[str, object]:
+    """One run of a hook or job, without its log."""
+    return {
+        "name": run.name,
+        "kind": run.kind.value,
+        "task": run.task,
+        "cause": run.cause,
+        "outcome": run.outcome.value,
+        "exitCode": run.exit_code,
+        "message": run.message,
+        "revision": run.revision,
+        "startedAt": _time(run.started_at),
+        "finishedAt": _time(run.finished_at),
     }
 
 

@@ -17,6 +17,8 @@ from trimtab.plan.runs import BUSY
 
 # The step explains itself when a run takes too long; only then does the executor's patience end.
 OVERTIME_S = 60.0
+# A run has the grace period that its container was made with, which is rarely longer than this.
+STOP_S = 330.0
 
 
 def run(site: Site, change: Change) -> None:
@@ -75,7 +77,17 @@ def remove_runs(site: Site, changes: Iterable[Change]) -> None:
             for ended, ref in site.runs.items():
                 if owners[ended] == change.key:
                     site.add(steps.RemoveContainer(container=ref, name=change.name), change, settled)
+        if change.verb is Verb.UPDATE and change.before is not None:
+            _stopped(site, change, change.before, set())
         if change.verb is Verb.DELETE and change.before is not None:
             for live in (change.before, *change.extras):
-                step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name, force=True)
-                site.add(step, change, settled)
+                over = _stopped(site, change, live, settled)
+                step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name)
+                site.add(step, change, settled | over)
+
+
+def _stopped(site: Site, change: Change, live: Live, needs: set[int]) -> set[int]:
+    if live.running.status not in BUSY:
+        return set()
+    step = steps.StopContainer(container=steps.Existing(live.handle), name=live.name)
+    return {site.add(step, change, needs, timeout_s=STOP_S)}

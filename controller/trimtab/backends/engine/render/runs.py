@@ -70,9 +70,6 @@ class Runs:
     def problems(self) -> Iterator[Diagnostic]:
         """What cannot be carried out for a container that runs once, and who refers to one in vain."""
         project = self.app.compose
-        for name in sorted(self.app.jobs):
-            message, hint = f"the job '{name}' is not carried out by this version", "remove it"
-            yield Diagnostic(severity=Severity.ERROR, code="TT2152", message=message, origin=self.app.origin, hint=hint)
         for service in sorted(project.services):
             if self.takes(service):
                 yield from self._unfit(service)
