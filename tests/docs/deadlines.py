@@ -57,6 +57,8 @@ STEPS: Mapping[type, Bound] = {
     steps.CreateNetwork: _CALL,
     steps.RemoveNetwork: _CALL,
     steps.CreateVolume: _CALL,
+    steps.CopyVolume: _ARCHIVE,
+    steps.SettleVolume: _CALL,
     steps.ArchiveVolume: _ARCHIVE,
     steps.RemoveVolume: _ARCHIVE,
     steps.CreateContent: _CALL,
@@ -78,6 +80,7 @@ STEPS: Mapping[type, Bound] = {
     steps.AwaitTurn: _TURN,
     steps.DiscardContainer: _UNDO,
     steps.RestoreContainer: _UNDO,
+    steps.RestoreContainers: _UNDO,
 }
 
 _GIT = GitLimits()
