@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
+import sqlite3
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +15,10 @@ from typing import TypeVar
 import pytest
 
 from tests.bench.conftest import Projects
-from tests.bench.contenders import Watching, watching
+from tests.bench.contenders import Watching, as_installed, trimtab, watching
 from tests.bench.figures import Figures
 from tests.bench.rawapi import PROJECT, RawApi
+from tests.bench.test_controller import cpu_s, memory_of
 from tests.bench.test_planning import (
     APPLICATIONS,
     SERVICES,
@@ -93,6 +97,12 @@ def test_a_monorepo_of_1000_applications(tmp_path: Path, figures: Figures) -> No
         after = _counts(source)
         objects.append(float(sum(after.values()) - sum(before.values())))
         moved.append(took)
+        # As its pass does, right after it was woken.
+        for view in (catalog.view(key) for key in changed):
+            assert view is not None
+            assert view.application is not None
+            assert view.snapshot is not None
+            planner.desired(view.application, view.snapshot)
     # The commit, three trees on the way, the file, and looks at names.
     assert max(objects) < 20, objects
     figures.add(
@@ -106,6 +116,56 @@ def test_a_monorepo_of_1000_applications(tmp_path: Path, figures: Figures) -> No
 def _counts(source: GitSource) -> Counter[str]:
     counts = source._repository.store.counts
     return Counter({"infos": counts.infos, "commits": counts.commits, "blobs": counts.blobs, "trees": counts.trees})
+
+
+@pytest.mark.engine
+def test_a_controller_over_1000_applications(
+    tmp_path: Path, engine_url: str, projects: Projects, figures: Figures, idle_s: float
+) -> None:
+    """Nothing of them is deployed: this is the cost of knowing them, beside what containers cost."""
+    name = projects.name("k")
+    manual = "x-trimtab: {syncPolicy: {automated: {enabled: false}}}\n"
+    files = {f"apps/{name}{n:04d}/compose.yaml": application_text(n) + manual for n in range(APPLICATIONS)}
+    repo, data = GitRepo.create(tmp_path, files), tmp_path / "data"
+    command = trimtab("run", "--repo", str(repo.remote), "--data-dir", str(data), "--installation", name)
+    with (tmp_path / "run.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--listen", "off"], env=as_installed(engine_url), stdout=log, stderr=log)
+    try:
+        _planned(data, repo.head())
+        figures.add(f"CPU of `trimtab run` until {SIZE} are planned", "s of CPU", cpu_s(process.pid))
+        used = cpu_s(process.pid)
+        repo.deploy({"notes": "a commit that concerns nobody\n"})
+        _planned(data, repo.head())
+        figures.add("CPU for a commit that concerns none of them", "s of CPU", cpu_s(process.pid) - used)
+        used = cpu_s(process.pid)
+        repo.deploy({f"apps/{name}0500/compose.yaml": application_text(APPLICATIONS) + manual})
+        _planned(data, repo.head())
+        figures.add("CPU for a commit to one of them", "s of CPU", cpu_s(process.pid) - used)
+        used, began = cpu_s(process.pid), time.monotonic()
+        time.sleep(idle_s)
+        share = (cpu_s(process.pid) - used) / (time.monotonic() - began) * 100
+        figures.add(f"CPU at rest over {SIZE}", "% of a core", share)
+        figures.add(f"resident memory over {SIZE}", "MiB", memory_of(process.pid)["VmRSS"])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _planned(data: Path, revision: str) -> None:
+    """Until every application's status names the commit."""
+
+    def all_of_them() -> bool:
+        database = data / "trimtab.db"
+        if not database.exists():
+            return False
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+            try:
+                query = "SELECT count(*) FROM statuses WHERE json_extract(status, '$.desired_revision') = ?"
+                return bool(connection.execute(query, (revision,)).fetchone()[0] == APPLICATIONS)
+            except sqlite3.OperationalError:
+                return False
+
+    eventually(all_of_them, what=f"all are planned at {revision[:7]}", timeout_s=900.0, every_s=0.5)
 
 
 def many_text(count: int) -> str:
