@@ -116,16 +116,31 @@ def test_rollback_pushes_the_revert_and_the_old_page_is_back(shop: Shop) -> None
     shop.eventually_settled()
 
 
-def test_rollback_pinned_holds_the_old_release_until_the_branch_moves(shop: Shop) -> None:
-    pytest.importorskip("trimtab.cli.rollback", reason="trimtab rollback is not there yet")
+def test_rollback_pinned_holds_the_old_release_until_the_branch_takes_it_back_too(shop: Shop) -> None:
     shop.push_page("a mistake")
     shop.eventually_serves("a mistake")
     shop.eventually_settled()
     said = shop.controller.trimtab("rollback", shop.name, "--pin")
     assert said.code == 0, said.text
     shop.eventually_serves("the first page")
-    shop.push_page("the branch moves")
-    shop.eventually_serves("the branch moves")
+    # A commit on top that has the mistake in it does not deploy it again.
+    later = shop.push(shop.edit("GREETING: hello", "GREETING: hi"), "something else")
+    shop.eventually_says("held at", later[:7], f"trimtab sync {shop.name}")
+    assert shop.page() == "the first page"
+    # The revert of the mistake lets go, and what came with it is deployed.
+    shop.push(
+        {"web/site/index.html": "the first page\n", **shop.edit("GREETING: hi", "GREETING: hello")}, "take it back"
+    )
+    shop.eventually_settled()
+    assert shop.controller.events(shop.name, "Unpinned") != []
+    # A person can end it, too.
+    shop.push_page("another one")
+    shop.eventually_serves("another one")
+    shop.eventually_settled()
+    assert shop.controller.trimtab("rollback", shop.name, "--pin").code == 0
+    shop.eventually_serves("the first page")
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    shop.eventually_serves("another one")
 
 
 def test_tools_that_know_compose_show_it(shop: Shop) -> None:

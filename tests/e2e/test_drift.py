@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.checks import look
 from tests.support.engine import BASE_IMAGE
-from tests.support.scenario import Shop
+from tests.support.scenario import Shop, inside
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
@@ -56,10 +56,14 @@ def _networks(shop: Shop) -> list[str]:
 @pytest.mark.parametrize(
     ("break_it", "words", "is_right"),
     [
-        (_remove, ["web-1", "gone"], lambda shop: _runs(shop, "web") and shop.page() == "the first page"),
+        (
+            _remove,
+            ["web-1", "gone", "by `destroy`"],
+            lambda shop: _runs(shop, "web") and shop.page() == "the first page",
+        ),
         (_stop, ["store-1"], lambda shop: _runs(shop, "store")),
-        (_update, ["web-1", "mem_limit", "64 MiB"], lambda shop: _memory(shop) == 0),
-        (_disconnect, ["store-1", "networks"], lambda shop: f"{shop.name}_front" in _networks(shop)),
+        (_update, ["web-1", "mem_limit", "64 MiB", "by `update`"], lambda shop: _memory(shop) == 0),
+        (_disconnect, ["store-1", "networks", "by `disconnect`"], lambda shop: f"{shop.name}_front" in _networks(shop)),
     ],
     ids=["rm -f", "stop", "update", "network disconnect"],
 )
@@ -70,10 +74,14 @@ def test_a_live_edit_is_shown_and_put_right(
     untouched = shop.container("web" if words[0] == "store-1" else "store")
     said = shop.controller.trimtab("suspend", shop.name, "--reason", "so that it can be seen")
     assert said.code == 0, said.text
+    told = len(shop.controller.events(shop.name, "DriftDetected"))
     break_it(shop)
+    shop.eventually_tells("DriftDetected", "not put right: suspended", times=1)
+    eventually(lambda: len(shop.controller.events(shop.name, "DriftDetected")) > told, what="it is told")
     shown = shop.controller.trimtab("diff", shop.name)
     assert shown.code == 2, shown.text
     assert [word for word in words if word not in shown.out] == [], shown.out
+    assert "left: suspended" in shown.out, shown.out
 
     told = len(shop.controller.events(shop.name, "DriftDetected"))
     assert shop.controller.trimtab("resume", shop.name).code == 0
@@ -158,3 +166,73 @@ def test_a_name_that_is_taken_is_said_and_its_holder_left_alone(shop: Shop) -> N
 def _with(shop: Shop, service: str) -> dict[str, str | bytes | None]:
     text = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")
     return {"compose.yaml": text.replace("\nnetworks: {front", f"\n{service}networks: {{front")}
+
+
+def test_one_field_is_only_reported_and_another_of_the_same_container_is_repaired(shop: Shop) -> None:
+    text = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")
+    rule = "{kind: Container, name: web, jsonPointers: [/HostConfig/Memory, /HostConfig/MemorySwap], mode: report}"
+    limits = "healthcheck: {test: [CMD, test, -e, /srv/well]"
+    policy = f"x-trimtab: {{syncPolicy: {{drift: {{fields: [{rule}]}}}}}}\n"
+    shop.push({"compose.yaml": policy + text.replace(limits, f"mem_limit: 96m\n    cpu_shares: 512\n    {limits}")})
+    shop.eventually_settled()
+    api, name = shop.scope.api, f"{shop.name}-web-1"
+    untouched = shop.container("web")
+
+    api.update_container(name, mem_limit=64 * MIB, memswap_limit=64 * MIB, cpu_shares=256)
+
+    eventually(lambda: api.inspect_container(name)["HostConfig"]["CpuShares"] == 512, what="the shares are put right")
+    shop.eventually_says("mem_limit is 64 MiB instead of 96 MiB", "reported")
+    assert _memory(shop) == 64 * MIB
+    assert shop.controller.status(shop.name)["sync"] == "OutOfSync"
+    shop.eventually_tells("DriftDetected", "reported, not put right")
+    shown = shop.controller.trimtab("diff", shop.name)
+    assert shown.code == 2
+    assert "reported, not put right" in shown.out, shown.out
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    shop.eventually_settled()
+    assert _memory(shop) == 96 * MIB
+    assert shop.container("web") == untouched, "all of it in place"
+
+
+def test_a_field_that_is_fought_over_is_put_right_three_times_and_then_told_of(shop: Shop) -> None:
+    # A version of its own: what other scenarios did to the first one does not count.
+    shop.push(shop.edit("GREETING: hello", "GREETING: fought over"))
+    shop.eventually_settled()
+    for _ in range(3):
+        _update(shop)
+        eventually(lambda: _memory(shop) == 0, what="it is put right", timeout_s=30)
+        shop.eventually_settled()
+    (told,) = shop.eventually_tells("DriftContended", "mem_limit")[:1]
+    assert "64 MiB" in told
+    assert "by `update`" in told
+    before = shop.controller.last_run()
+    _update(shop)
+    shop.eventually_says("put right several times and changed again")
+    assert _memory(shop) == 64 * MIB
+    assert shop.controller.steps(after_run=before) == []
+    conditions = {c["type"] for c in shop.controller.status(shop.name)["conditions"]}
+    assert "DriftContended" in conditions
+    # Another field of it is not kept waiting.
+    _stop(shop)
+    eventually(lambda: _runs(shop, "store"), what="the store runs again", timeout_s=30)
+    # And a person is served at once.
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    assert _memory(shop) == 0
+
+
+def test_a_follower_of_a_restarted_container_is_restarted_into_its_network(shop: Shop) -> None:
+    side = "  side: {{image: '{image}', command: [sleep, '86400'], init: true, network_mode: 'service:web'}}\n"
+    shop.push(_with(shop, side.format(image=BASE_IMAGE)), "a follower")
+    shop.eventually_settled()
+    before, store = shop.container("side"), shop.container("store")
+    shop.scope.api.restart(f"{shop.name}-web-1", timeout=1)
+
+    def reaches() -> bool:
+        now = shop.container("side")
+        return now.started_at != before.started_at and "page" in inside(
+            shop.scope, f"{shop.name}-side-1", "wget", "-qO-", "http://127.0.0.1:8080/index.html"
+        )
+
+    eventually(reaches, what="the follower is in the network of what runs now")
+    assert shop.container("side").id == before.id
+    assert shop.container("store") == store

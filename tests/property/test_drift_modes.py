@@ -168,7 +168,7 @@ def test_a_field_that_is_fought_over_is_slowed_down_and_told_of_and_others_are_n
     assert {path for path in FIELDS if differs(lab, path)} == {"/HostConfig/Memory"}, "the other one is put right"
     after = process.reconcile(kind=TriggerKind.ENGINE)
     assert isinstance(after, Requeue)
-    assert SLOW_S - 30 < after.after_s < SLOW_S
+    assert SLOW_S - 10 < after.after_s < SLOW_S
     status = process.status()
     assert "mem_limit" in status.message
     assert "DriftContended" in {condition.type for condition in status.conditions}

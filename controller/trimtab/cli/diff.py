@@ -165,7 +165,7 @@ class Differences:
         word = "repaired" if change.reason in REPAIRS else "applied"
         in_place = all(field.in_place for field in change.fields)
         how = " by replacement" if change.verb is Verb.REPLACE else " in place" if in_place and change.fields else ""
-        slowly = ", once in 5 minutes since it is fought over" if told.contended else ""
+        slowly = ", later each time, since it is fought over" if told.contended else ""
         return f"will be {word}{how}{slowly}"
 
 

@@ -13,7 +13,7 @@ from trimtab.plan.drift import REPAIRS, paths, sentence
 from trimtab.plan.units import ago
 from trimtab.ports import Clock, EventLog, EventSink
 from trimtab.runtime.planner import Look
-from trimtab.runtime.selfheal import CONTENDED, SLOW_S, WINDOW_S, Field, SelfHealBackoff
+from trimtab.runtime.selfheal import CONTENDED, MAX_S, WINDOW_S, Field, SelfHealBackoff
 from trimtab.runtime.witness import Seen, Witness
 
 StepT = TypeVar("StepT")
@@ -112,7 +112,8 @@ class DriftTeller:
         by = f", last by `{seen.action}`" if seen is not None else ""
         message = (
             f"{key.kind} {change.name}: {what}: put right {CONTENDED} times in {WINDOW_S / 60:.0f} minutes and changed "
-            f"again{by}; somebody or something else sets it: it is now put right every {SLOW_S / 60:.0f} minutes"
+            f"again{by}; somebody or something else sets it: it is put right ever later now, every {MAX_S / 60:.0f} "
+            "minutes in the end"
         )
         values = {"before": found.before, "after": found.after} if found is not None and not found.sensitive else {}
         self._sink.emit(

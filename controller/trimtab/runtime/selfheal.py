@@ -1,9 +1,10 @@
 """How soon the same field is put right again, and that somebody else keeps changing it.
 
-At once the first time, then ever later. A field that was put right ``CONTENDED`` times in ``WINDOW_S`` is contended:
-from then on it is put right once in ``SLOW_S``, and told of, until it was left alone for ``WINDOW_S``. Fields are
-counted one by one, so that another one of the same object is not kept waiting. A new revision starts from nothing
-(argo-cd #21599), and nothing is ever given up.
+At once the first time, then ever later, down to once in ``MAX_S``. A field that was put right ``CONTENDED`` times in
+``WINDOW_S`` is contended, which is told, and waits for longer from then on, until it was left alone for ``WINDOW_S``;
+what is gone or stopped waits for less, since nobody is served meanwhile. Fields are counted one by one, so that
+another one of the same object is not kept waiting. A new revision starts from nothing (argo-cd #21599), and nothing is
+ever given up.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from dataclasses import dataclass
 from trimtab.model.keys import AppKey, ResourceKey
 from trimtab.ports import Clock
 
-# Source of the first two: Argo CD's self-heal backoff, 2 s times 3.
-DELAYS_S = (2.0, 6.0)
+# Source: Argo CD's self-heal backoff, 2 s times 3 up to 300 s.
+FIRST_S = 2.0
+FACTOR = 3.0
+MAX_S = 300.0
 CONTENDED = 3
 WINDOW_S = 600.0
-SLOW_S = 300.0
+# The first pause of a field that is fought over.
+SLOW_S = 60.0
+STATE = "/State/"
 
 # An object and one path of it; "" is the object as a whole.
 Field = tuple[ResourceKey, str]
@@ -27,15 +32,19 @@ Field = tuple[ResourceKey, str]
 
 @dataclass(frozen=True, slots=True)
 class _Repairs:
-    """Repairs of one field for one desired digest, oldest first; once ``contended``, it stays so until left alone."""
+    """Repairs of one field for one desired digest: those of the last ``WINDOW_S``, and how many in a row."""
 
     digest: str
     at_s: tuple[float, ...]
+    count: int
     contended: bool
 
-    @property
-    def not_before_s(self) -> float:
-        return self.at_s[-1] + (SLOW_S if self.contended else DELAYS_S[len(self.at_s) - 1])
+    def not_before_s(self, path: str) -> float:
+        """When it may be put right again."""
+        down = path == "" or path.startswith(STATE)
+        slow = self.contended and not down
+        delay_s = SLOW_S * FACTOR ** (self.count - CONTENDED) if slow else FIRST_S * FACTOR ** (self.count - 1)
+        return self.at_s[-1] + min(delay_s, MAX_S)
 
 
 class SelfHealBackoff:
@@ -52,7 +61,7 @@ class SelfHealBackoff:
         now_s = self._clock.monotonic_s()
         with self._lock:
             known = {field: self._current(field, digest) for field in sorted(self._repairs) if field[0].app == app}
-            waits = {field: found.not_before_s - now_s for field, found in known.items() if found is not None}
+            waits = {f: found.not_before_s(f[1]) - now_s for f, found in known.items() if found is not None}
         return {field: wait_s for field, wait_s in waits.items() if wait_s > 0}
 
     def repaired(self, fields: Iterable[Field], digest: str, *, ago_s: float = 0.0) -> tuple[Field, ...]:
@@ -65,7 +74,8 @@ class SelfHealBackoff:
                 before = known.at_s if known is not None else ()
                 times = (*(each for each in before if each > at_s - WINDOW_S), at_s)
                 was = known is not None and known.contended
-                self._repairs[field] = _Repairs(digest, times, was or len(times) >= CONTENDED)
+                count = min(known.count, 32) + 1 if known is not None else 1
+                self._repairs[field] = _Repairs(digest, times, count, was or len(times) >= CONTENDED)
                 if not was and len(times) >= CONTENDED:
                     contended.append(field)
         return tuple(contended)

@@ -559,3 +559,29 @@ def test_ssh_remembers_a_host_that_nobody_vouched_for(repo: GitRepo, ssh: SshGit
     with pytest.raises(GitUnavailable, match="host key"):
         source.poll()
     source.close()
+
+
+def test_a_commit_that_is_kept_outlives_its_branch_and_a_collection(
+    repo: GitRepo, source: GitSource, tmp_path: Path
+) -> None:
+    """What an application may have to go back to is here, whatever was force-pushed and collected, and Git gone."""
+    good = source.snapshot().revision
+    source.keep("healthy/default/shop", good)
+    git(repo.path, "commit", "--quiet", "--amend", "--message", "another history")
+    repo.push("--force")
+    git(repo.remote, "reflog", "expire", "--expire=now", "--all")
+    git(repo.remote, "gc", "--quiet", "--prune=now")
+    source.accept(source.poll())
+    mirror = mirror_of(source).path
+    git(mirror, "gc", "--quiet", "--prune=now")
+    source.store.restart()
+    assert source.snapshot(good).tree.read("compose.yaml") == b"services: {}\n"
+    # The next one takes its place; then nothing holds the first any more.
+    source.keep("healthy/default/shop", source.poll())
+    git(mirror, "gc", "--quiet", "--prune=now")
+    source.store.restart()
+    with pytest.raises(RefMissing):
+        source.snapshot(good)
+    source.keep("healthy/default/shop", "")
+    assert "healthy" not in git(mirror, "for-each-ref")
+    source.keep("healthy/default/shop", "no commit at all")

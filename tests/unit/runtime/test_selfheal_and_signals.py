@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
 from trimtab.model.keys import AppKey, Kind, ResourceKey
-from trimtab.runtime.selfheal import SLOW_S, WINDOW_S, SelfHealBackoff
+from trimtab.runtime.selfheal import MAX_S, SLOW_S, WINDOW_S, SelfHealBackoff
 from trimtab.runtime.signals import stop_on_signals
 
 SHOP = AppKey("default", "shop")
@@ -32,8 +32,19 @@ def test_the_first_repair_is_at_once_the_next_ones_are_later_and_the_third_is_co
         waits.append(backoff.resting(SHOP, "d")[MEMORY])
         clock.advance(waits[-1])
         assert backoff.resting(SHOP, "d") == {}
-    assert waits == [2, 6, SLOW_S, SLOW_S, SLOW_S]
+    assert waits == [2, 6, SLOW_S, 180, MAX_S]
     assert contended == [(), (), (MEMORY,), (), ()], "it is told of once"
+
+
+def test_what_is_gone_or_stopped_is_put_right_sooner_than_a_field_that_is_fought_over() -> None:
+    clock = FakeClock()
+    backoff = SelfHealBackoff(clock)
+    gone, waits = (WEB, ""), []
+    for _ in range(6):
+        backoff.repaired([gone], "d")
+        waits.append(backoff.resting(SHOP, "d")[gone])
+        clock.advance(waits[-1])
+    assert waits == [2, 6, 18, 54, 162, MAX_S]
 
 
 def test_another_field_a_new_revision_and_a_long_peace_start_from_nothing() -> None:
@@ -64,7 +75,7 @@ def test_it_never_gives_up_and_never_waits_longer_than_the_cap(pauses: list[int]
     for pause in pauses:
         clock.advance(pause)
         wait_s = backoff.resting(SHOP, "d").get(MEMORY, 0.0)
-        assert 0 <= wait_s <= SLOW_S
+        assert 0 <= wait_s <= MAX_S
         if wait_s == 0:
             backoff.repaired([MEMORY], "d")
 
