@@ -46,6 +46,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT3201": "held: every container of an application would be removed, since Git asks for none",
     "TT3202": "held: more than half of an application's objects, and more than 3, would be removed",
     "TT3203": "held: data would be lost",
+    "TT3205": "held: an application is gone from Git, and a new one with the same services appears: a rename?",
     "TT3204": "held: a container would go from a volume with data to a new, empty one",
     "TT4120": "a build uses what only BuildKit has, and `docker buildx` is not there",
     "TT4121": "a build uses a limit that the BuildKit of this engine ignores",

@@ -39,11 +39,17 @@ def delete(
     app: AppArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Its volumes as well: each is archived to the data directory before.")
+    ] = False,
+    approve: Annotated[
+        list[str] | None, typer.Option("--approve", help="The id of a volume's removal, where nobody can be asked.")
+    ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
 ) -> None:
-    """Remove an application from the engine; its volumes are kept, and named."""
+    """Remove an application from the engine; its volumes are kept, and named, or archived and removed."""
     with explained():
         from trimtab import wiring
 
@@ -53,7 +59,7 @@ def delete(
             closing.callback(store.close)
             engine = wiring.open_engine(chosen, keep_key=False)
             closing.callback(engine.close)
-            Deletion(chosen, store, engine, key).run(yes=yes)
+            Deletion(chosen, store, engine, key).run(yes=yes, volumes=volumes, approved=tuple(approve or ()))
 
 
 class Deletion:
@@ -66,20 +72,20 @@ class Deletion:
         self._key = key
         self._cancelled = threading.Event()
 
-    def run(self, *, yes: bool) -> None:
+    def run(self, *, yes: bool, volumes: bool = False, approved: tuple[str, ...] = ()) -> None:
         """Show, ask, carry out, say what is left."""
         from trimtab.plan.render import PlanHeader, plan_text
 
         look = self._look()
-        volumes = sorted(
-            live.name for key, lives in look.observed.live.items() if key.kind is Kind.VOLUME for live in lives
-        )
-        if look.plan.empty:
-            kept = f"; its volumes are kept: {', '.join(volumes)}" if volumes else ""
+        offered = tuple(change.approval for change in look.plan.changes if change.approval) if volumes else ()
+        if look.plan.empty and not offered:
+            kept = _kept(look)
+            kept = f"; its volumes are kept: {kept}" if kept else ""
             say(f"nothing of '{self._key}' runs here{kept}")
             return
         with self._alone() as declared:
             say(plan_text(look.plan, PlanHeader(app=str(self._key)), look.verdict).rstrip("\n"))
+            self._approve(offered, approved, asked=not yes and sys.stdin.isatty())
             self._ask(yes=yes)
             self._carry_out(self._look())
         if not declared:
@@ -87,8 +93,9 @@ class Deletion:
         self._store.statuses.drop(self._key)
         self._store.applied.drop(self._key)
         say(f"{self._key}: removed")
-        if volumes:
-            say(f"its volumes are kept: {', '.join(volumes)} (remove them, data and all: docker volume rm ...)")
+        kept = _kept(self._look())
+        if kept:
+            say(f"its volumes are kept: {kept} (archive and remove them: trimtab delete {self._key} --volumes)")
         if declared:
             tell(f"it still is in {declared}: the next 'trimtab run' or 'apply' brings it back; remove it there, too")
 
@@ -145,6 +152,21 @@ class Deletion:
                 return item.url
         return ""
 
+    def _approve(self, offered: tuple[str, ...], given: tuple[str, ...], *, asked: bool) -> None:
+        """A person's yes to the removal of each volume by its id: typed, or given after the plan was looked at."""
+        from trimtab.model.records import Approval
+        from trimtab.plan.removals import SHOWN
+        from trimtab.runtime.clock import SystemClock
+
+        named = [name for name in offered if any(len(g) >= SHOWN and name.startswith(g) for g in given)]
+        if len(named) != len(offered) and not (asked and typer.confirm("Archive and remove its volumes, too?")):
+            missing = " ".join(f"--approve {name[:SHOWN]}" for name in offered if name not in named)
+            fail(
+                "nothing was removed: volumes go only with an approval of each", hint=f"give {missing}", code=EXIT_HELD
+            )
+        for name in offered:
+            self._store.holds.approve(Approval(plan_id=name, app=self._key, at=SystemClock().now(), by="delete"))
+
     @staticmethod
     def _ask(*, yes: bool) -> None:
         if yes:
@@ -174,3 +196,10 @@ class Deletion:
             raise carried.error
         if carried.cancelled:
             fail("stopped before its end: another controller took over; run it again")
+
+
+def _kept(look: Look[EngineStep]) -> str:
+    """The names of the volumes that are there."""
+    return ", ".join(
+        sorted(live.name for key, lives in look.observed.live.items() if key.kind is Kind.VOLUME for live in lives)
+    )

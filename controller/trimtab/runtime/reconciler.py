@@ -38,6 +38,7 @@ from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.probation import GiveUp, Probation, Standing
 from trimtab.runtime.recall import recalled
+from trimtab.runtime.renames import Renames
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.selfheal import SelfHealBackoff
 from trimtab.runtime.target import Target, Targets
@@ -102,6 +103,7 @@ class Reconciler(Generic[StepT]):
         self._tasks = tasks
         self._attend = attend
         self._catalog = catalog
+        self._renames = Renames(catalog, store.applied, store.holds)
         self._planner = planner
         self._carrier = carrier
         self._reporter = reporter
@@ -175,6 +177,7 @@ class Reconciler(Generic[StepT]):
         )
         if app is not None and not target.substitute and not state.applied_digest:
             state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
+        look = self._renames.held(look, view)
         if target.substitute:
             # Git's own state is what a reader compares with; the substitute is what is carried out.
             state = replace(state, desired_revision=view.revision)

@@ -201,10 +201,21 @@ class Patch(Document):
     patch: tuple[PatchOperation, ...]
 
 
+def _no_application(kind: object) -> object:
+    """An application's name is who it is: all of its objects carry it."""
+    if kind == "Application":
+        message = (
+            "an application cannot be moved; to keep it the same one where its directory has another name, write"
+            " 'name: <old name>' in its compose file, or as metadata.name of its Application"
+        )
+        raise PydanticCustomError("no_application_move", message)
+    return kind
+
+
 class Moved(Document):
     """A rename that keeps the data."""
 
-    kind: Literal["Volume", "Network", "Service"]
+    kind: Annotated[Literal["Volume", "Network", "Service"], BeforeValidator(_no_application)]
     from_: str = Field(alias="from")
     to: str
 
