@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,6 +30,8 @@ NEWEST_API = (1, 51)
 CONNECT_TIMEOUT_S = 5.0
 # A create on a busy machine takes seconds; a request that takes a minute hangs.
 READ_TIMEOUT_S = 60.0
+# What an engine says of itself is asked for by several within the first moments, and costs it 10 ms.
+INFO_S = 30.0
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _VERBS = frozenset({"json", "create", "prune", "search", "load", "get"})
@@ -100,6 +104,7 @@ class EngineClient:
         self._clients: list[tuple[threading.Thread, APIClient]] = []
         self._version: tuple[int, int] | None = None
         self._generation = 0
+        self._told: tuple[float, Mapping[str, Any]] | None = None
         self.calls = CallCounter()
 
     @property
@@ -120,8 +125,26 @@ class EngineClient:
                 self._version = self._negotiate()
             return self._version
 
+    def info(self, *, fresh: bool = False) -> Mapping[str, Any]:
+        """What the engine says of itself; asked once in a short while, unless it has to be ``fresh``."""
+        return self._info(fresh=fresh)[1]
+
+    def engine_time(self, *, fresh: bool = False) -> datetime:
+        """The engine's clock, rather a moment early than late."""
+        at_s, info = self._info(fresh=fresh)
+        return datetime.fromisoformat(str(info["SystemTime"])) + timedelta(seconds=time.monotonic() - at_s)
+
+    def _info(self, *, fresh: bool) -> tuple[float, Mapping[str, Any]]:
+        told = self._told
+        if fresh or told is None or time.monotonic() - told[0] > INFO_S:
+            info: Mapping[str, Any] = self.call("GET", "/info", what="ask the engine what it is")
+            # The time after the answer: what is counted from it is a little less than what went by on the engine.
+            told = self._told = (time.monotonic(), info)
+        return told
+
     def forget(self) -> None:
         """Agree on the version anew, with fresh connections: the engine was away, and may be another one now."""
+        self._told = None
         with self._lock:
             self._version = None
             self._generation += 1

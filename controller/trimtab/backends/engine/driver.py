@@ -85,7 +85,7 @@ class EngineDriver:
         """What the engine is and can."""
         facts = self._facts
         if facts is None:
-            info = self._client.call("GET", "/info", what="ask the engine what it is")
+            info = self._client.info()
             facts = EngineFacts(
                 engine_id=str(info.get("ID") or ""),
                 name=str(info.get("Name") or ""),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +59,13 @@ class EventStream:
         on_disconnected: Callable[[TrimtabError], None],
         kinds: Sequence[str] = KINDS,
         idle_s: float = IDLE_S,
+        since: datetime | None = None,
     ) -> None:
+        """Nothing is read yet.
+
+        ``since``: tell what happened from then on, by the engine's clock; without it, from the first connection on.
+        ``lost`` is True once a connection failed: what happened in between may never be told.
+        """
         self._client = client
         self._on_event = on_event
         self._on_connected = on_connected
@@ -69,7 +74,8 @@ class EventStream:
         self._idle_s = idle_s
         self._stop = threading.Event()
         self._response: Response | None = None
-        self._since = ""
+        self._since = _stamp(since) if since is not None else ""
+        self.lost = False
         self._thread = threading.Thread(target=self._run, name="engine-events", daemon=True)
         self.connected = threading.Event()
 
@@ -93,6 +99,7 @@ class EventStream:
             except TrimtabError as error:
                 if self._stop.is_set():
                     return
+                self.lost = True
                 if self.connected.is_set():
                     self.connected.clear()
                     pause_s = _FIRST_PAUSE_S
@@ -105,8 +112,10 @@ class EventStream:
         """One connection; returns when it was silent and the engine is well, raises when it is lost."""
         if not self.connected.is_set():
             # The engine's clock, not ours; and before the subscription, so that nothing falls in between.
-            now = str(self._client.call("GET", "/info", what="ask the engine for the time")["SystemTime"])
-            self._since = min(self._since, _stamp(now)) if self._since else _stamp(now)
+            if not self._since:
+                self._since = _stamp(self._client.engine_time())
+            elif self.lost:
+                self._since = min(self._since, _stamp(self._client.engine_time(fresh=True)))
         response = self._client.open(
             "GET",
             "/events",
@@ -163,12 +172,9 @@ class EventStream:
                 CancellableStream(iter(()), response).close()
 
 
-def _stamp(moment: str) -> str:
-    """An RFC 3339 time as ``since`` takes it: seconds and nanoseconds."""
-    fraction = re.search(r"\.(\d{1,9})", moment)
-    digits = (fraction[1] if fraction else "").ljust(9, "0")
-    seconds = int(datetime.fromisoformat(moment).timestamp())
-    return f"{seconds}.{digits}"
+def _stamp(moment: datetime) -> str:
+    """A time as ``since`` takes it: seconds and nanoseconds."""
+    return f"{int(moment.timestamp())}.{moment.microsecond:06d}000"
 
 
 def _after(event: Mapping[str, Any]) -> str:

@@ -84,6 +84,8 @@ class EngineLock:
             LockHeld: a living controller has it.
             BackendUnavailable: the engine does not answer.
         """
+        # From before there is a lock that somebody could challenge: the stream then tells of every challenge.
+        before = self._client.engine_time()
         labels = self._create()
         if labels.get(HOLDER) != self._nonce:
             self._challenge(labels)
@@ -96,6 +98,7 @@ class EngineLock:
             on_connected=self._reconnected,
             on_disconnected=lambda _error: None,
             kinds=("volume",),
+            since=before,
         )
         self._stream.start()
 
@@ -181,8 +184,8 @@ class EngineLock:
             return
 
     def _reconnected(self) -> None:
-        """Answer what was asked, and see what was taken, while we could not listen."""
-        if not self.held:
+        """Answer what was asked, and see what was taken, while we could not listen; at first there was no such time."""
+        if not self.held or (self._stream is not None and not self._stream.lost):
             return
         try:
             self._check()
