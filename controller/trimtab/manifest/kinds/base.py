@@ -30,7 +30,10 @@ class Document(BaseModel):
     """A mapping of a manifest: camelCase keys, nothing unknown, no value bent into another type."""
 
     # Only the camelCase names are read; Python code makes these from documents, never by calling a constructor.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)  # type: ignore[pydantic-alias]
+    # Built when first used: a command that finds plain compose files alone needs few of them.
+    model_config = ConfigDict(  # type: ignore[pydantic-alias]
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, defer_build=True
+    )
 
 
 def _dns_label(text: str) -> str:
