@@ -40,6 +40,7 @@ COMMANDS = {
     "delete": ("trimtab.cli.delete", "delete"),
     "doctor": ("trimtab.cli.doctor", "doctor"),
     "schema": ("trimtab.cli.schema", "schema"),
+    "hand-over": ("trimtab.cli.hand_over", "hand_over"),
 }
 
 SUMMARIES = {
@@ -65,6 +66,7 @@ SUMMARIES = {
     "delete": "Remove an application's containers and networks; volumes are kept.",
     "doctor": "Check engine, builder, git, permissions and disk.",
     "schema": "Print the JSON Schema of manifests, or the CRDs.",
+    "hand-over": "Replace the controller's own container (it starts this by itself).",
 }
 
 

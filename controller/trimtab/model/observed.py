@@ -98,6 +98,20 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """The container that this very process runs in, if it does in one of this engine, and what it lives on, by name.
+
+    ``helped``: a helper is there that hands over from or to it.
+    """
+
+    handle: str
+    name: str
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    helped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedState:
     """One look at an engine, of one application or of all: a multimap, because it loses nothing.
 
@@ -113,3 +127,4 @@ class ObservedState:
     foreign: Mapping[tuple[Kind, str], str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     facts: EngineFacts = EngineFacts()
+    own: Own | None = None

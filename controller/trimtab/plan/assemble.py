@@ -14,6 +14,7 @@ from trimtab.plan import moves
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import Dialect, DiffOptions, diff
 from trimtab.plan.guards import data as guard_data
+from trimtab.plan.own import spare
 
 StepT = TypeVar("StepT")
 StepT_co = TypeVar("StepT_co", covariant=True)
@@ -38,7 +39,7 @@ def make_plan(
 ) -> Plan[StepT]:
     """Stages 6 and 8: what has to change, and the steps for it."""
     observed = moves.followed(desired, observed)
-    changes = diff(desired, observed, dialect, options)
+    changes = spare(diff(desired, observed, dialect, options), observed)
     return Plan(
         id=plan_id(desired, observed.target, changes),
         app=desired.app,

@@ -28,7 +28,8 @@ Identify = Callable[[Mapping[str, str], str], ResourceKey | None]
 Inspect = Mapping[str, Any]
 
 # Our own bookkeeping on the engine: neither an application's object nor anybody else's.
-HOUSEKEEPING = frozenset({"filler", "filling", "lock", "challenge", "installation", RECORD})
+HANDOVER = "handover"
+HOUSEKEEPING = frozenset({HANDOVER, "filler", "filling", "lock", "challenge", "installation", RECORD})
 _KINDS = {"container": Kind.CONTAINER, "network": Kind.NETWORK, "volume": Kind.VOLUME}
 _PATHS = {Kind.CONTAINER: "/containers/{}/json", Kind.NETWORK: "/networks/{}", Kind.VOLUME: "/volumes/{}"}
 # A full look's inspects at the same time; the engine answers a few of them in the time of one.

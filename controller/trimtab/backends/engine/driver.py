@@ -8,7 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from trimtab.backends.engine import archives, containers, content, hooks, labels, networks, steps, volumes, waits
+from trimtab.backends.engine import (
+    archives,
+    containers,
+    content,
+    handover,
+    hooks,
+    labels,
+    networks,
+    steps,
+    volumes,
+    waits,
+)
 from trimtab.backends.engine.adoptions import Adopted, Adoptions
 from trimtab.backends.engine.bench import Bench
 from trimtab.backends.engine.cache import EngineCache, Item
@@ -16,12 +27,15 @@ from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.events import EventStream, RawEvent
 from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.observe import Observer
+from trimtab.backends.engine.own import find_own
 from trimtab.errors import TrimtabError, UnsupportedByBackend
 from trimtab.model.events import EngineEvent
 from trimtab.model.keys import AppKey, ResourceKey
-from trimtab.model.observed import EngineFacts, ObservedState
+from trimtab.model.observed import EngineFacts, ObservedState, Own
 from trimtab.ports import ImageBuilder, ImagePuller, StepContext
 
+# Not looked for yet.
+_UNKNOWN = object()
 Listener = Callable[[EngineEvent], None]
 
 
@@ -54,6 +68,7 @@ class EngineDriver:
         self._now = now
         self._lock = threading.Lock()
         self._facts: EngineFacts | None = None
+        self._own: Own | object | None = _UNKNOWN
         self._stream: EventStream | None = None
         self._listeners: list[Listener] = []
         self._was_connected = False
@@ -62,7 +77,9 @@ class EngineDriver:
             return labels.identify(found, name, seal_key=seal_key, installation=installation)
 
         self._cache = EngineCache(client, identify, installation, Adoptions(installation, seal_key))
-        self._observer = Observer(self._cache, target=target, facts=self.facts, secret_key=seal_key, now=now)
+        self._observer = Observer(
+            self._cache, target=target, facts=self.facts, secret_key=seal_key, now=now, own=self.own
+        )
         self._bench = Bench(
             client=client,
             cache=self._cache,
@@ -101,6 +118,12 @@ class EngineDriver:
             )
             self._facts = facts
         return facts
+
+    def own(self) -> Own | None:
+        """The container of this engine that this process runs in."""
+        if self._own is _UNKNOWN:
+            self._own = find_own(self._client)
+        return self._own if isinstance(self._own, Own) else None
 
     def observe(self, app: AppKey | None = None, *, images: Sequence[str] = (), fresh: bool = False) -> ObservedState:
         """Everything of one application (or of all)."""
@@ -199,6 +222,8 @@ class EngineDriver:
                 return containers.restore(bench, step, context)
             case steps.RestoreContainers():
                 return containers.restore_all(bench, step, context)
+            case steps.HandOver():
+                return handover.hand_over(bench, step, context)
             case _:
                 assert_never(step)
 
@@ -253,6 +278,7 @@ class EngineDriver:
 
     def _connected(self) -> None:
         self._facts = None
+        self._own = _UNKNOWN
         self._cache.connected()
         self._tell(self._synthetic("reconnected" if self._was_connected else "connected"))
         self._was_connected = True

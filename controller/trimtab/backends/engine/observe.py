@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trimtab.backends.engine.adoptions import as_adopted
-from trimtab.backends.engine.cache import EngineCache, Item
+from trimtab.backends.engine.cache import HANDOVER, EngineCache, Item
 from trimtab.backends.engine.live import live_container, live_network, live_volume, weigh
 from trimtab.backends.engine.normalise import Names
 from trimtab.model.keys import AppKey, Kind, ResourceKey
-from trimtab.model.observed import EngineFacts, Live, ObservedState
+from trimtab.model.observed import EngineFacts, Live, ObservedState, Own
 from trimtab.plan.canonical import canonical_json, fingerprint
 
 # A volume of this name beside a content volume: its filling was begun and not finished.
@@ -42,12 +42,14 @@ class Observer:
         facts: Callable[[], EngineFacts],
         secret_key: bytes,
         now: Callable[[], datetime],
+        own: Callable[[], Own | None] = lambda: None,
     ) -> None:
         self._cache = cache
         self._target = target
         self._facts = facts
         self._secret_key = secret_key
         self._now = now
+        self._own = own
         self._lock = threading.Lock()
         self._read: dict[tuple[Kind, str], _Read] = {}
         self._states: dict[tuple[AppKey | None, tuple[str, ...]], tuple[int, ObservedState]] = {}
@@ -107,6 +109,10 @@ class Observer:
             for kind, name in {(i.kind, i.name) for i in others if i.key is None}
             if app and name.startswith((f"{app.project}-", f"{app.project}_"))
         )
+        own = self._own()
+        if own is not None and any(item.housekeeping == HANDOVER for item in items):
+            own = replace(own, helped=True)
+            weights.append("handover")
         return ObservedState(
             target=self._target,
             taken_at=taken_at,
@@ -115,6 +121,7 @@ class Observer:
             foreign=foreign,
             images=images,
             facts=facts,
+            own=own,
         )
 
     def _live(self, item: Item, key: ResourceKey, names: Names, detail: object, facts: EngineFacts) -> _Read:

@@ -301,6 +301,24 @@ class RestoreContainers:
     ways: tuple[RestoreContainer | DiscardContainer, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Let a helper put ``replacement`` in the place of the container that this process runs in, and wait for the end.
+
+    The end is this process's own. It fails when the helper has put this container back; then the replacement is gone.
+    ``spec`` is that of the replacement, ``digest`` its digest.
+    """
+
+    key: ResourceKey
+    container: Existing
+    replacement: ContainerRef
+    name: str
+    digest: str
+    spec: Mapping[str, object]
+    grace_s: int
+    deadline_s: float
+
+
 EngineStep = (
     PullImage
     | BuildImage
@@ -331,4 +349,5 @@ EngineStep = (
     | DiscardContainer
     | RestoreContainer
     | RestoreContainers
+    | HandOver
 )

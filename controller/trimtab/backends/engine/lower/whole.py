@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from trimtab.backends.engine.lower import batches, conditions, moving, objects
 from trimtab.backends.engine.lower.create import create
+from trimtab.backends.engine.lower.handover import hand_over
 from trimtab.backends.engine.lower.order import put_in_order
 from trimtab.backends.engine.lower.reading import of_kind
 from trimtab.backends.engine.lower.remove import remove
@@ -24,6 +25,7 @@ from trimtab.backends.engine.steps import EngineStep
 from trimtab.model.change import Change, Verb
 from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node
+from trimtab.plan.own import hands_over
 
 _WORK = {Verb.CREATE: create, Verb.REPLACE: replace, Verb.UPDATE: update}
 
@@ -31,7 +33,7 @@ _WORK = {Verb.CREATE: create, Verb.REPLACE: replace, Verb.UPDATE: update}
 def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]:
     """Nodes in an order in which every need stands before its dependents; ``site`` is used up by it."""
     acting = [change for change in changes if change.acts]
-    by_key = {change.key: change for change in acting}
+    by_key = {change.key: change for change in acting if not hands_over(change, site.observed)}
     for change in of_kind(acting, Kind.IMAGE):
         objects.image(site, change)
     for kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONTENT):
@@ -52,6 +54,9 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
     objects.remove(site, acting, settled | set(site.removed))
     put_in_order(site, acting)
     remove_runs(site, runs)
+    for change in acting:
+        if hands_over(change, site.observed):
+            hand_over(site, change)
     return site.drafts.in_order()
 
 
