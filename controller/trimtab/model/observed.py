@@ -101,7 +101,7 @@ class EngineFacts:
 class Own:
     """The container that this very process runs in, if it does in one of this engine, and what it lives on, by name.
 
-    ``helped``: a helper is there that hands over from or to it.
+    ``helped``: a helper is there that hands over to it.
     """
 
     handle: str

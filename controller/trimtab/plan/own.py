@@ -30,6 +30,14 @@ def hands_over(change: Change, observed: ObservedState) -> bool:
     return own is not None and change.verb is Verb.REPLACE and _is(change, own)
 
 
+def being_handed_over(observed: ObservedState) -> bool:
+    """Whether a helper is about to finish the hand-over to the container in which this runs, of this application."""
+    own = observed.own
+    if own is None or not own.helped:
+        return False
+    return any(live.handle == own.handle for lives in observed.live.values() for live in lives)
+
+
 def _is(change: Change, own: Own) -> bool:
     return change.before is not None and change.before.handle == own.handle
 

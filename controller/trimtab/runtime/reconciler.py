@@ -27,6 +27,7 @@ from trimtab.model.windows import SyncWindow
 from trimtab.plan import status as judge
 from trimtab.plan.drift import reported_paths, unasked
 from trimtab.plan.imagepins import images_of
+from trimtab.plan.own import being_handed_over
 from trimtab.plan.setback import as_way_back
 from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carried, Carrier, Watcher
@@ -53,6 +54,8 @@ StepT = TypeVar("StepT")
 RESYNC_S = 300.0
 # What stands in the way (a name that somebody else's object has) may go without an event that is about us.
 DENIED_S = 10.0
+# While a helper finishes its work on the controller's own container.
+HANDOVER_S = 0.5
 # How long everything has to run before a release counts as healthy. Source: Swarm's default UpdateConfig.Monitor, 5 s.
 SETTLE_S = 5.0
 
@@ -175,6 +178,9 @@ class Reconciler(Generic[StepT]):
             ),
             drift=unasked(app, self._drift.resting(view.key, desired.digest)) if app and not requested else None,
         )
+        if being_handed_over(look.observed):
+            # Two of us are there, one of them stopped: nothing of that is the application's health.
+            return Requeue(HANDOVER_S)
         if app is not None and not target.substitute and not state.applied_digest:
             state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
         look = self._renames.held(look, view)

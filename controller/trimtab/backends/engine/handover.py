@@ -16,7 +16,7 @@ from trimtab.backends.engine import containers
 from trimtab.backends.engine.bench import Bench, Outputs, known_id
 from trimtab.backends.engine.cache import HANDOVER
 from trimtab.backends.engine.errors import Missing
-from trimtab.backends.engine.labels import DIGEST, INSTALLATION, KIND, PREFIX
+from trimtab.backends.engine.labels import DIGEST, HANDED_FROM, HANDED_TO, INSTALLATION, KIND
 from trimtab.backends.engine.lock import lock_holder
 from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.steps import CreateContainer, HandOver
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from trimtab.backends.engine.client import EngineClient
 
 VERB = "hand-over"
-OLD, NEW = PREFIX + "old", PREFIX + "new"
 # The helper's exit code for: the new one failed, the old one runs again.
 PUT_BACK = 3
 # How long it has to run: a program that fails while it starts takes a moment.
@@ -63,7 +62,7 @@ def hand_over(bench: Bench, step: HandOver, context: StepContext) -> Outputs:
     old, new, name = step.container.handle, known_id(step.replacement, context), helper_name(bench.installation)
     if new is None:
         raise Conflict(f"container {step.name} was not created", hint="the next pass looks again")
-    labels = {INSTALLATION: bench.installation, KIND: HANDOVER, DIGEST: step.digest, OLD: old, NEW: new}
+    labels = {INSTALLATION: bench.installation, KIND: HANDOVER, DIGEST: step.digest, HANDED_FROM: old, HANDED_TO: new}
     _check_failed(bench, step, new, name)
     there = bench.inspect(Kind.CONTAINER, name)
     if there is not None and not _is_at_work(there, labels):

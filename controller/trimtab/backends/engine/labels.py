@@ -27,6 +27,8 @@ WAVE = PREFIX + "wave"
 SEAL = PREFIX + "seal"
 # Of a volume that took over the data of another: which. It is told, not proved: the seal does not cover it.
 COPIED_FROM = PREFIX + "copied-from"
+# On the helper that replaces a controller's own container: the ids of the two.
+HANDED_FROM, HANDED_TO = PREFIX + "handed-from", PREFIX + "handed-to"
 
 COMPOSE_PREFIX = "com.docker.compose."
 

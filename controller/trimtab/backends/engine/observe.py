@@ -10,7 +10,8 @@ from datetime import datetime
 
 from trimtab.backends.engine.adoptions import as_adopted
 from trimtab.backends.engine.cache import HANDOVER, EngineCache, Item
-from trimtab.backends.engine.live import live_container, live_network, live_volume, weigh
+from trimtab.backends.engine.labels import HANDED_TO
+from trimtab.backends.engine.live import labels_of, live_container, live_network, live_volume, weigh
 from trimtab.backends.engine.normalise import Names
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, ObservedState, Own
@@ -110,7 +111,7 @@ class Observer:
             if app and name.startswith((f"{app.project}-", f"{app.project}_"))
         )
         own = self._own()
-        if own is not None and any(item.housekeeping == HANDOVER for item in items):
+        if own is not None and any(_hands_over_to(item, own.handle) for item in items):
             own = replace(own, helped=True)
             weights.append("handover")
         return ObservedState(
@@ -145,6 +146,12 @@ class Observer:
         read = _Read(item, names, detail, live, weigh(live, self._secret_key))
         self._read[item.kind, item.handle] = read
         return read
+
+
+def _hands_over_to(item: Item, handle: str) -> bool:
+    # What is only known from a list has its labels elsewhere.
+    labels = item.inspect.get("Labels") or labels_of(Kind.CONTAINER, item.inspect)
+    return item.housekeeping == HANDOVER and labels.get(HANDED_TO) == handle
 
 
 def _names(items: Sequence[Item]) -> Mapping[AppKey, Names]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lower import containers
@@ -9,9 +11,17 @@ from trimtab.backends.engine.lower.reading import deadline_s, grace_s, present, 
 from trimtab.backends.engine.lower.site import STOP_MARGIN_S, Site
 from trimtab.model.change import Change
 from trimtab.model.plan import RunWhen
+from trimtab.plan.own import hands_over
 
 
-def hand_over(site: Site, change: Change) -> None:
+def hand_over(site: Site, changes: Iterable[Change]) -> None:
+    """The one change, if there is one, that replaces the container in which this runs."""
+    for change in changes:
+        if hands_over(change, site.observed):
+            _exchange(site, change)
+
+
+def _exchange(site: Site, change: Change) -> None:
     """Make the new one, and after everything else of the plan let a helper exchange the two.
 
     There is no undo here: the helper puts the old one back, and the step removes what failed.

@@ -54,9 +54,7 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
     objects.remove(site, acting, settled | set(site.removed))
     put_in_order(site, acting)
     remove_runs(site, runs)
-    for change in acting:
-        if hands_over(change, site.observed):
-            hand_over(site, change)
+    hand_over(site, acting)
     return site.drafts.in_order()
 
 
