@@ -51,6 +51,11 @@ _UNDO = Bound(
 
 _TURN = Bound(f"`update_config.delay` + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S)
 
+_HAND_OVER = Bound(
+    f"`stop_grace_period` + twice the service's own + {said(2 * STOP_MARGIN_S)}",
+    lambda timeout_s: timeout_s >= 2 * STOP_MARGIN_S,
+)
+
 STEPS: Mapping[type, Bound] = {
     steps.PullImage: _IMAGE,
     steps.BuildImage: _IMAGE,
@@ -81,6 +86,7 @@ STEPS: Mapping[type, Bound] = {
     steps.DiscardContainer: _UNDO,
     steps.RestoreContainer: _UNDO,
     steps.RestoreContainers: _UNDO,
+    steps.HandOver: _HAND_OVER,
 }
 
 _GIT = GitLimits()
