@@ -88,3 +88,16 @@ def test_it_is_drift_and_goes_by_its_mode(mode: DriftMode) -> None:
     told = [c.reason for c in plan.changes]
     assert told == ([Reason.REPORTED] if mode is DriftMode.REPORT else [])
     assert not any(isinstance(node.step, steps.RestartContainer) for node in plan.nodes)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_dependency_that_is_not_required_is_waited_for_and_may_fail(required: bool) -> None:  # noqa: FBT001
+    check = {"healthcheck": {"test": ["CMD", "false"]}}
+    needs = {"sick": {"condition": "service_healthy", "required": required}}
+    app = shop({"sick": {**WEB, **check}, "web": {**WEB, "depends_on": needs}})
+    rig = Rig()
+    ran = rig.run(rig.plan(app), app)
+    done = [(type(node.step).__name__, node.key.name) for node in ran.done]
+    assert ("AwaitHealthy", "web") in done or ("AwaitHealthy", "sick") in done
+    assert (("StartContainer", "web") in done) is not required
+    assert bool(ran.errors) is required

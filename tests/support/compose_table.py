@@ -72,7 +72,7 @@ SERVICE: Mapping[str, Attribute] = {
     "cpuset": _host("CpusetCpus", "0", "in place"),
     "credential_spec": _refused({"file": "x.json"}, "TT2103", "exists on Windows only"),
     "depends_on": Attribute(
-        "honoured", "order of steps, with all three conditions, `restart` and `required` (which lets it be absent)",
+        "honoured", "order of steps, with all three conditions, `restart` and `required` (`false` lets it be absent, or fail: it is waited for all the same)",
         {"other": {"condition": "service_started", "required": True}},
     ),
     "deploy": _host(

@@ -22,6 +22,7 @@ from trimtab.backends.engine.errors import Missing, PortTaken, Refused, Taken
 from trimtab.backends.engine.labels import DIGEST
 from trimtab.backends.engine.live import wave_of, weigh
 from trimtab.backends.engine.normalise_mounts import CONTENT
+from trimtab.backends.engine.waits import optionally
 from trimtab.errors import (
     BackendUnavailable,
     Conflict,
@@ -852,6 +853,9 @@ class World:
         return {}
 
     def _AwaitHealthy(self, step: steps.AwaitHealthy, context: StepContext) -> Mapping[str, str]:
+        return optionally(step.optional, context, lambda: self._healthy(step, context))
+
+    def _healthy(self, step: steps.AwaitHealthy, context: StepContext) -> Mapping[str, str]:
         container = self._the(step, context)
         check = self._check(container)
         if container.script.exits is not None:
@@ -871,6 +875,9 @@ class World:
         return {}
 
     def _AwaitCompleted(self, step: steps.AwaitCompleted, context: StepContext) -> Mapping[str, str]:
+        return optionally(step.optional, context, lambda: self._completed(step, context))
+
+    def _completed(self, step: steps.AwaitCompleted, context: StepContext) -> Mapping[str, str]:
         container = self._the(step, context)
         if container.up:
             self.exit(container, container.script.exits or 0)

@@ -211,9 +211,9 @@ class EngineDriver:
             case steps.AwaitRunning():
                 return waits.for_running(bench, step, context)
             case steps.AwaitHealthy():
-                return waits.for_healthy(bench, step, context)
+                return waits.optionally(step.optional, context, lambda: waits.for_healthy(bench, step, context))
             case steps.AwaitCompleted():
-                return waits.for_completed(bench, step, context)
+                return waits.optionally(step.optional, context, lambda: waits.for_completed(bench, step, context))
             case steps.AwaitTurn():
                 return waits.for_turn(step, context)
             case steps.DiscardContainer():

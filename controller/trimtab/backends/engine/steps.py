@@ -244,12 +244,13 @@ class AwaitRunning:
 class AwaitHealthy:
     """Health check says healthy. Unhealthy, an exit or the deadline fails, with the probe's output and last log.
 
-    It has to go on saying so for ``settle_s`` seconds.
+    It has to go on saying so for ``settle_s`` seconds. ``optional``: what waits for it goes on all the same.
     """
 
     container: ContainerRef
     name: str
     settle_s: float = 0.0
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,11 +258,12 @@ class AwaitCompleted:
     """Exited with 0. Another exit code fails with its last log lines, unless ``any_end`` will do.
 
     ``limit_s`` (0: none) counts from its start: what runs longer is stopped, and has failed. Outputs "log", its last
-    lines, if ``keep_log``.
+    lines, if ``keep_log``. ``optional``: what waits for it goes on all the same if it fails.
     """
 
     container: ContainerRef
     name: str
+    optional: bool = False
     limit_s: float = 0.0
     any_end: bool = False
     keep_log: bool = False

@@ -101,6 +101,17 @@ def for_completed(bench: Bench, step: AwaitCompleted, context: StepContext) -> O
     return {"log": "\n".join(tail(bench.client, id_of(step, context), LOG_LINES))} if step.keep_log else NOTHING
 
 
+def optionally(optional: bool, context: StepContext, wait: Callable[[], Outputs]) -> Outputs:  # noqa: FBT001 - the step's own
+    """``depends_on.required: false``: a failure is written down, and what waits goes on, as Compose does."""
+    try:
+        return wait()
+    except UnhealthyRelease as error:
+        if not optional:
+            raise
+        context.log(f"{error.message}; it is not required, going on without it")
+        return NOTHING
+
+
 def _age_s(state: Running) -> float:
     """How long it has run, as far as the controller's clock agrees with the engine's."""
     return (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at is not None else 0.0

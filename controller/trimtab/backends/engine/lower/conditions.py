@@ -38,11 +38,11 @@ def met(site: Site, change: Change, want: Resource) -> set[int]:
     found: set[int] = set()
     for need in want.needs:
         for key in site.replicas(need):
-            found |= _condition(site, change, key, need.condition)
+            found |= _condition(site, change, key, need.condition, optional=not need.required)
     return found
 
 
-def _condition(site: Site, change: Change, key: ResourceKey, condition: Condition) -> set[int]:
+def _condition(site: Site, change: Change, key: ResourceKey, condition: Condition, *, optional: bool) -> set[int]:
     place = site.places.get(key)
     if place is None:
         live = min(
@@ -55,13 +55,14 @@ def _condition(site: Site, change: Change, key: ResourceKey, condition: Conditio
         place = site.places.setdefault(key, Places(ref=steps.Existing(live.handle), name=live.name))
     if condition in {Condition.STARTED, Condition.EXISTS}:
         return set(place.started)
-    if condition not in place.awaited:
+    if (condition, optional) not in place.awaited:
         waiting: steps.EngineStep
         if condition is Condition.HEALTHY:
-            waiting = steps.AwaitHealthy(container=place.ref, name=place.name)
+            waiting = steps.AwaitHealthy(container=place.ref, name=place.name, optional=optional)
         else:
-            waiting = steps.AwaitCompleted(container=place.ref, name=place.name)
+            waiting = steps.AwaitCompleted(container=place.ref, name=place.name, optional=optional)
         own = site.desired.resources[key]
-        place.awaited[condition] = site.add(waiting, change, place.started, timeout_s=deadline_s(own), waits=True)
-        place.last = place.last | {place.awaited[condition]}
-    return {place.awaited[condition]}
+        node = site.add(waiting, change, place.started, timeout_s=deadline_s(own), waits=True)
+        place.awaited[condition, optional] = node
+        place.last = place.last | {node}
+    return {place.awaited[condition, optional]}

@@ -34,7 +34,7 @@ class Places:
     name: str
     started: set[int] = field(default_factory=set)
     last: set[int] = field(default_factory=set)
-    awaited: dict[Condition, int] = field(default_factory=dict)
+    awaited: dict[tuple[Condition, bool], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
