@@ -53,6 +53,30 @@ def test_compose_only(scope: EngineScope, tmp_path: Path) -> None:
         assert set(shop.containers()) == {f"{scope.name}-page-1", f"{scope.name}-regular-1"}
 
 
+def test_migrations(scope: EngineScope, tmp_path: Path) -> None:
+    """As its README says: a step and a schema are pushed; a step that fails leaves the api alone."""
+    edits = {"compose.yaml": ("name: ledger", f"name: {scope.name}")}
+    repo = _copied("migrations", tmp_path, edits)
+    controller = Controller(scope.name, (repo.remote,), tmp_path / "controller")
+    with running(controller):
+        shop = Shop(scope, scope.name, repo, controller, None)
+        shop.eventually_settled()
+        step = 'sed -i "1s/$/,currency/" /data/ledger.csv\n'
+        shop.push({"migrate/steps/2-currency.sh": step, ".env": "SCHEMA=2\n"})
+        shop.eventually_settled()
+        assert inside(scope, f"{scope.name}-api-1", "cat", "/data/ledger.csv") == "name,amount,currency"
+        before = shop.container("api")
+        shop.push({"migrate/steps/3-broken.sh": "echo no; exit 1\n", ".env": "SCHEMA=3\n"})
+        shop.eventually_says("migrate", "exit code 1")
+        assert shop.container("api") == before
+        assert controller.trimtab("jobs", scope.name, "log", "migrate").out.split() == ["3-broken.sh", "no"]
+        assert controller.trimtab("jobs", scope.name, "run", "report").code == 0
+        eventually(
+            lambda: "schema 2, 2 migrations" in controller.trimtab("jobs", scope.name, "log", "report").out,
+            what="the report says so",
+        )
+
+
 def test_monorepo(scope: EngineScope, tmp_path: Path) -> None:
     name = scope.name
     edits = {

@@ -162,3 +162,14 @@ def test_the_last_hook_runs_before_everything_goes(shop: Shop) -> None:
     shop.push({"compose.yaml": None, "README": "nothing to run\n"})
     eventually(lambda: shop.containers() == {}, what="everything but the volume is gone", timeout_s=60)
     assert log(shop)[-1] == "backup"
+
+
+def test_delete_runs_them_too(shop: Shop) -> None:
+    push(shop, compose(4))
+    shop.eventually_settled()
+    shop.controller.stop()
+    done = shop.controller.trimtab("delete", shop.name, "--yes")
+    assert done.code == 0, done.text
+    assert "PreDelete" in done.out
+    assert shop.containers() == {}
+    assert log(shop).count("backup") == 2

@@ -22,15 +22,18 @@ from trimtab.cli.common import (
     settings,
     tell,
 )
+from trimtab.cli.lasthooks import last_hooks
 from trimtab.errors import LockHeld, TrimtabError
 from trimtab.model.keys import AppKey, Kind
+from trimtab.runtime.hooks import hook_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trimtab.backends.engine.steps import EngineStep
     from trimtab.config import Config
-    from trimtab.runtime.planner import Look
+    from trimtab.runtime.hooks import Farewell
+    from trimtab.runtime.planner import Look, Planner
     from trimtab.store.sqlite import SqliteStore
     from trimtab.wiring import Engine
 
@@ -45,6 +48,7 @@ def delete(
     approve: Annotated[
         list[str] | None, typer.Option("--approve", help="The id of a volume's removal, where nobody can be asked.")
     ] = None,
+    no_hooks: Annotated[bool, typer.Option("--no-hooks", help="Leave out the hooks of its removal.")] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
@@ -59,17 +63,31 @@ def delete(
             closing.callback(store.close)
             engine = wiring.open_engine(chosen, keep_key=False)
             closing.callback(engine.close)
-            Deletion(chosen, store, engine, key).run(yes=yes, volumes=volumes, approved=tuple(approve or ()))
+            planner = wiring.open_planner(engine, store, chosen)
+            last = last_hooks(chosen, store, planner, key, closing, wanted=not no_hooks)
+            Deletion(chosen, store, engine, key, planner, last).run(
+                yes=yes, volumes=volumes, approved=tuple(approve or ())
+            )
 
 
 class Deletion:
     """One run of ``delete``."""
 
-    def __init__(self, config: Config, store: SqliteStore, engine: Engine, key: AppKey) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: SqliteStore,
+        engine: Engine,
+        key: AppKey,
+        planner: Planner[EngineStep],
+        last: Farewell,
+    ) -> None:
         self._config = config
         self._store = store
         self._engine = engine
         self._key = key
+        self._planner = planner
+        self._last = last
         self._cancelled = threading.Event()
 
     def run(self, *, yes: bool, volumes: bool = False, approved: tuple[str, ...] = ()) -> None:
@@ -100,11 +118,11 @@ class Deletion:
             tell(f"it still is in {declared}: the next 'trimtab run' or 'apply' brings it back; remove it there, too")
 
     def _look(self) -> Look[EngineStep]:
-        from trimtab import wiring
-
-        planner = wiring.open_planner(self._engine, self._store, self._config)
-        nothing = planner.nothing(self._key, "")
-        return planner.look(self._key, nothing, application=None, snapshot=None, fresh=True)
+        # Asked for by a person: what failed at the last try is tried again.
+        hooks = hook_options(self._store.applied, self._store.releases, self._key, again=True)
+        return self._planner.look(
+            self._key, self._last.desired, application=None, snapshot=self._last.snapshot, fresh=True, hooks=hooks
+        )
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[str]:

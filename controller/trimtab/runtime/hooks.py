@@ -14,11 +14,12 @@ from trimtab.model.status import Phase
 from trimtab.model.tasks import DELETE_PHASES
 from trimtab.plan.canonical import digest
 from trimtab.plan.runs import HookOptions
-from trimtab.ports import AppliedStates, ReleaseLog
+from trimtab.ports import AppliedStates, Facts, ReleaseLog
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Planner
 
 StepT = TypeVar("StepT")
+_FAREWELL = "farewell/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,19 @@ def farewell(
     return Farewell(
         desired=only_farewell(planner.desired(older.application, older.snapshot), revision), snapshot=older.snapshot
     )
+
+
+def note_farewell(facts: Facts, desired: DesiredState) -> None:
+    """Remember whether an application that was applied has hooks for its removal."""
+    name = f"{_FAREWELL}{desired.app}"
+    said = "yes" if any(hook.phase in DELETE_PHASES for hook in desired.hooks) else ""
+    if (facts.get(name) or "") != said:
+        facts.put(name, said)
+
+
+def has_farewell(facts: Facts, app: AppKey) -> bool:
+    """Whether it is known to have such hooks."""
+    return bool(facts.get(f"{_FAREWELL}{app}"))
 
 
 def only_farewell(desired: DesiredState, revision: str) -> DesiredState:

@@ -34,7 +34,7 @@ from trimtab.runtime.carry import Carried, Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.drifting import DriftTeller, drifted
 from trimtab.runtime.gate import Asked, Gate, Hold
-from trimtab.runtime.hooks import Farewell, farewell, hook_options
+from trimtab.runtime.hooks import Farewell, farewell, hook_options, note_farewell
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.probation import GiveUp, Probation, Standing
@@ -258,6 +258,7 @@ class Reconciler(Generic[StepT]):
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
             state = _applied(state, look, now)
             self._store.applied.put(state)
+            note_farewell(self._store.facts, look.desired)
             self._reporter.succeeded(look, view, state, trigger, target)
             if _removes_application(look):
                 self._forget(view.key)

@@ -1,0 +1,1 @@
+echo "name,amount" >/data/ledger.csv
