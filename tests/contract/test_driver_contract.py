@@ -11,11 +11,13 @@ from tests.support.driving import KEY, Driving, driving
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.world import Image, World
 from trimtab.backends.engine.driver import EngineDriver
+from trimtab.backends.engine.labels import COPIED_FROM
 from trimtab.backends.engine.steps import (
     AwaitCompleted,
     AwaitHealthy,
     AwaitRunning,
     ConnectNetwork,
+    CopyVolume,
     CreatedBy,
     DiscardContainer,
     DisconnectNetwork,
@@ -25,6 +27,7 @@ from trimtab.backends.engine.steps import (
     RenameContainer,
     RestartContainer,
     RestoreContainer,
+    SettleVolume,
     StartContainer,
     StopContainer,
     UpdateContainer,
@@ -179,6 +182,27 @@ def test_volumes_are_made_once(drive: Driving) -> None:
     volume = drive.volume()
     assert drive.do(volume) == drive.do(volume) == {"name": volume.name}
     assert drive.live(Kind.VOLUME, "data", fresh=True) is not None
+
+
+def test_a_copied_volume_is_provisional_until_it_is_settled(drive: Driving) -> None:
+    source, target = drive.volume("data"), drive.volume("rows")
+    drive.do(source)
+    labels = {**target.labels, COPIED_FROM: source.name}
+    copy = CopyVolume(name=target.name, spec=target.spec, labels=labels, source=source.name)
+    writer, step = drive.run("db", Mounts={"/data": {"Type": "volume", "Source": source.name}})
+    with pytest.raises(Conflict):
+        drive.do(copy)
+    drive.do(StopContainer(container=Existing(writer), name=step.name))
+    twice(drive, copy)
+    live = drive.live(Kind.VOLUME, "rows", fresh=True)
+    assert live is not None
+    assert (live.digest, live.copied_from) == ("", source.name)
+    twice(drive, SettleVolume(name=target.name))
+    live = drive.live(Kind.VOLUME, "rows", fresh=True)
+    assert live is not None
+    assert live.digest
+    drive.do(copy)
+    assert drive.live(Kind.VOLUME, "rows", fresh=True) == live, "a settled one is never made again"
 
 
 def test_waiting_tells_running_healthy_completed_and_failed_apart(drive: Driving) -> None:
