@@ -113,6 +113,8 @@ _UNIQUE: Final[Mapping[Path, Identity]] = {
         "services.*.volumes": _attribute("target"),
     }.items()
 }
+# Where such lists can be below; nothing else has to be looked through.
+_ABOVE_UNIQUE: Final = frozenset(pattern[:length] for pattern in _UNIQUE for length in range(2, len(pattern)))
 
 
 @dataclass(slots=True)
@@ -197,6 +199,8 @@ def unique(model: MappingNode) -> tuple[MappingNode, tuple[Diagnostic, ...]]:
 
 def _unique_node(node: Node, path: Path, diagnostics: list[Diagnostic]) -> Node:
     if isinstance(node, MappingNode):
+        if _pattern(path) not in _ABOVE_UNIQUE:
+            return node
         changed = {key: _unique_node(item, (*path, key), diagnostics) for key, item in node.items.items()}
         return node if all(changed[key] is item for key, item in node.items.items()) else replace(node, items=changed)
     identity = _UNIQUE.get(_pattern(path)) if isinstance(node, SequenceNode) else None
