@@ -156,6 +156,22 @@ def test_after_its_deadline_what_ran_well_is_never_replaced_by_something_older(l
     assert process.status().failed_revision == ""
 
 
+def test_without_a_way_back_a_release_that_ran_well_is_looked_after_and_not_given_up(lab: Lab) -> None:
+    setting = "x-trimtab: {syncPolicy: {rollbackOnFailure: false}}\n"
+    versions = [text(web=f"web:{n}").replace("x-trimtab: {timeout: 120s}\n", setting) for n in (1, 2)]
+    lab.push(versions[0])
+    process = lab.start()
+    process.rest()
+    pushed(lab, process, versions[1])
+    lab.world.exit(lab.world.named("shop-web-1"), 1)
+    process.rest()
+    assert process.status().failed_revision == ""
+    assert process.status().health is HealthStatus.DEGRADED
+    lab.world.stop(lab.world.named("shop-db-1"))
+    process.rest()
+    assert lab.world.named("shop-db-1").up
+
+
 def test_the_way_back_asks_no_remote(lab: Lab) -> None:
     process = deployed(lab)
     good = lab.repository.head

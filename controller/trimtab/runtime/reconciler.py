@@ -128,6 +128,9 @@ class Reconciler(Generic[StepT]):
         requested = trigger.kind is TriggerKind.REQUEST and self._asks_for_sync(trigger)
         if requested:
             self._tries.forget(key)
+        if self._command:
+            # Applying Git by hand ends holding an older release, as a sync does.
+            self._store.holds.unpin(key)
         try:
             if requested and self._catalog.accept(key, known=self._store.applied.apps()):
                 view = self._catalog.view(key) or view
@@ -379,7 +382,9 @@ class Reconciler(Generic[StepT]):
             if state.healthy_revision != look.desired.revision and health is HealthStatus.HEALTHY:
                 state = replace(state, healthy_revision=look.desired.revision)
                 self._keep(view.key, state)
-            if current.target.substitute or not state.previous_digest:
+            # Without a way back, giving it up would only mean that it is not looked after any more.
+            back = app is not None and app.rollback_on_failure and bool(state.previous_digest)
+            if current.target.substitute or not back:
                 return None, state
             verdict = self._probation.later(view.key, look.desired.digest, standing)
             if isinstance(verdict, GiveUp):

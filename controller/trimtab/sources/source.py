@@ -74,6 +74,7 @@ class GitSource:
         self._lock = threading.RLock()
         self._polled: Found | None = None
         self._head_branch: str | None = None
+        self._kept: dict[str, str] = {}
         try:
             self._repository: Mirror | LocalRepository = self._open(parsed)
         except BaseException:
@@ -127,7 +128,16 @@ class GitSource:
     def keep(self, name: str, revision: str) -> None:
         """Never lose a commit that is here; a local repository is not ours to write to, and keeps what it keeps."""
         with suppress(TrimtabError, GitFailed), self._lock:
-            self._repository.keep(name, revision)
+            before = self._kept.get(name, "")
+            if before == revision:
+                return
+            # One ref a commit, not one a name: a commit that concerns a thousand applications costs one process.
+            held = set(self._kept.values())
+            if revision and revision not in held:
+                self._repository.keep(f"held/{revision}", revision)
+            self._kept[name] = revision
+            if before and before not in self._kept.values():
+                self._repository.keep(f"held/{before}", "")
 
     def last_followed(self) -> Snapshot | None:
         """The commit that was last followed, from what is here: for holding it after a restart, whatever Git says now.

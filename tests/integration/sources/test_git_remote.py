@@ -567,6 +567,7 @@ def test_a_commit_that_is_kept_outlives_its_branch_and_a_collection(
     """What an application may have to go back to is here, whatever was force-pushed and collected, and Git gone."""
     good = source.snapshot().revision
     source.keep("healthy/default/shop", good)
+    source.keep("healthy/default/blog", good)
     git(repo.path, "commit", "--quiet", "--amend", "--message", "another history")
     repo.push("--force")
     git(repo.remote, "reflog", "expire", "--expire=now", "--all")
@@ -578,10 +579,12 @@ def test_a_commit_that_is_kept_outlives_its_branch_and_a_collection(
     assert source.snapshot(good).tree.read("compose.yaml") == b"services: {}\n"
     # The next one takes its place; then nothing holds the first any more.
     source.keep("healthy/default/shop", source.poll())
+    assert good in git(mirror, "for-each-ref"), "another one still needs it"
+    source.keep("healthy/default/blog", "")
     git(mirror, "gc", "--quiet", "--prune=now")
     source.store.restart()
     with pytest.raises(RefMissing):
         source.snapshot(good)
     source.keep("healthy/default/shop", "")
-    assert "healthy" not in git(mirror, "for-each-ref")
+    assert "refs/trimtab/held/" not in git(mirror, "for-each-ref")
     source.keep("healthy/default/shop", "no commit at all")
