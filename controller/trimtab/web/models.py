@@ -182,6 +182,9 @@ class PlannedChange(Answer):
     order: str | None
     orderReason: str | None  # noqa: N815
     dataLoss: bool  # noqa: N815
+    approval: str | None
+    copiedFrom: str | None  # noqa: N815
+    leavesVolumes: list[str]  # noqa: N815
     origin: str | None
     fields: list[PlannedField]
 
