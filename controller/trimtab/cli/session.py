@@ -15,11 +15,10 @@ from trimtab.config import Config, RepositoryConfig
 from trimtab.errors import ManifestError, UserError
 from trimtab.model.diagnostics import Diagnostic, Severity
 from trimtab.model.keys import AppKey
-from trimtab.model.plan import Decision
 from trimtab.model.snapshot import Snapshot
 from trimtab.plan.drift import unasked
 from trimtab.plan.render import PlanHeader
-from trimtab.plan.windows import closed, outside, windows_of
+from trimtab.plan.windows import verdict_now, windows_of
 from trimtab.runtime.hooks import hook_options
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.views import View
@@ -81,15 +80,10 @@ class Session:
             hooks=hook_options(self.store.applied, self.store.releases, view.key),
             drift=unasked(application) if by_itself else None,
         )
-        return self._within_windows(view, look)
-
-    def _within_windows(self, view: View, look: Look[EngineStep]) -> Look[EngineStep]:
-        """The verdict of right now: a plan that may be carried out may still have to wait for its window."""
-        windows = windows_of(view.key, view.application, self.config.sync_windows)
-        held = closed(windows, datetime.now(UTC))
-        if held is None or look.plan.empty or look.verdict.decision is not Decision.GO:
+        if look.plan.empty:
             return look
-        return replace(look, verdict=outside(held, view.application.origin if view.application else None))
+        windows = windows_of(view.key, application, self.config.sync_windows)
+        return replace(look, verdict=verdict_now(look.verdict, windows, datetime.now(UTC), application.origin))
 
     def header(self, view: View) -> PlanHeader:
         """What stands above a plan."""

@@ -69,6 +69,14 @@ def outside(held: Closed, fallback: Origin | None = None) -> Verdict:
     return Verdict(decision=Decision.HOLD, diagnostics=(diagnostic,), waits_for=held.waits_for)
 
 
+def verdict_now(
+    verdict: Verdict, windows: Sequence[SyncWindow], now: datetime, fallback: Origin | None = None
+) -> Verdict:
+    """A verdict as it is right now: what may be carried out may still have to wait for its window."""
+    held = closed(windows, now) if verdict.decision is Decision.GO else None
+    return verdict if held is None else outside(held, fallback)
+
+
 def seconds_left(
     windows: Sequence[SyncWindow], now: datetime, *, at_most_s: float, manual: bool = False
 ) -> float | None:

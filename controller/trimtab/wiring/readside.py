@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -13,9 +13,11 @@ from trimtab.model.diagnostics import Severity
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Release, StoredEvent
 from trimtab.model.status import AppStatus
+from trimtab.model.windows import SyncWindow
 from trimtab.observability.events import EventFanOut, Subscription
 from trimtab.observability.metrics import Metrics
 from trimtab.plan.render import PlanHeader, plan_document
+from trimtab.plan.windows import verdict_now, windows_of
 from trimtab.ports import Clock, Store
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Planner
@@ -42,7 +44,9 @@ class ReadSide(Generic[StepT]):
         ping_engine: Callable[[], object],
         repositories_ready: Callable[[], str],
         open_output: Callable[..., ApplicationOutput],
+        windows: Sequence[SyncWindow] = (),
     ) -> None:
+        self._windows = tuple(windows)
         self._store = store
         self._catalog = catalog
         self._planner = planner
@@ -107,7 +111,9 @@ class ReadSide(Generic[StepT]):
             applied_revision=self._store.applied.get(app).applied_revision,
             health=status.health.value if status else "",
         )
-        return plan_document(look.plan, header, look.verdict)
+        windows = windows_of(app, application, self._windows) if not look.plan.empty else ()
+        place = application.origin if application is not None else None
+        return plan_document(look.plan, header, verdict_now(look.verdict, windows, self._clock.now(), place))
 
     def history(self, app: AppKey, limit: int) -> tuple[Release, ...]:
         """The newest releases first."""
@@ -151,6 +157,7 @@ def read_side(controller: Controller) -> ReadSide[EngineStep]:
         ping_engine=controller.engine.client.ping,
         repositories_ready=lambda: controller.ready,
         open_output=partial(ApplicationOutput, controller.engine.driver),
+        windows=controller.config.sync_windows,
     )
 
 

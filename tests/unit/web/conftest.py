@@ -78,6 +78,7 @@ class World:
     engine_error: str = ""
     outputs: list[Lines] = field(default_factory=list)
     lines: Callable[[Lines], Iterator[OutputLine]] = lambda _output: iter([line("hello")])
+    refresh: Callable[[], object] = lambda: None
 
     @property
     def url(self) -> str:
@@ -124,6 +125,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     repository = open_repository(RepositoryConfig(url=repo.url), config)
     catalog = open_catalog([repository], store, config, planner)
     catalog.refresh(repository)
+    made.refresh = lambda: catalog.refresh(repository)
     reading = ReadSide(
         store=store,
         catalog=catalog,

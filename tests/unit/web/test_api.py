@@ -9,7 +9,7 @@ import httpx
 import pytest
 import structlog
 
-from tests.unit.web.conftest import SHOP, World
+from tests.unit.web.conftest import COMPOSE, SHOP, World
 from trimtab.model.keys import AppKey
 from trimtab.model.status import HealthStatus, Phase, SyncStatus
 
@@ -161,3 +161,16 @@ def test_openapi_tells_what_is_sent(world: World) -> None:
     problems = spec["paths"][place]["get"]["responses"]["404"]["content"]["application/json"]["schema"]
     assert problems == {"$ref": "#/components/schemas/Problems"}
     assert spec["components"]["schemas"]["EventEntry"]["additionalProperties"] is False
+
+
+def test_a_plan_says_that_it_waits_for_its_window(world: World) -> None:
+    window = "{kind: allow, schedule: '0 0 29 2 *', duration: 1m}"
+    text = f"{COMPOSE}\nx-trimtab: {{syncPolicy: {{windows: [{window}]}}}}\n"
+    world.repo.deploy({"shop/compose.yaml": text}, "a window")
+    world.refresh()
+    world.put()
+    plan = world.get("/api/v1/applications/default/shop/plan").json()
+    assert plan["verdict"] == "hold"
+    (diagnostic,) = [d for d in plan["diagnostics"] if d["code"] == "TT3300"]
+    assert "waits for the window that opens" in diagnostic["message"]
+    assert diagnostic["path"] == "shop/compose.yaml"
