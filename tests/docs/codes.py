@@ -29,6 +29,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT2117": "a config or secret is a file outside the repository",
     "TT2118": "a config's or secret's file is not in the repository",
     "TT2133": "a value of `update_config` or `rollback_config` that Swarm does not know",
+    "TT2134": "a rollout setting that cannot be carried out for this service, with the reason",
     "TT2140": "a service has neither an image nor a build section",
     "TT2142": "another destination than `local` is understood and not carried out by this version",
     "TT2144": "a project is named, and there are no projects with rules yet",

@@ -125,6 +125,24 @@ def test_nobody_is_sent_to_a_version_that_has_not_proved_healthy(shop: Shop) -> 
     assert set(answers) == {"the first page"}, answers
 
 
+def test_with_alias_when_healthy_nobody_is_sent_to_a_version_that_has_not_proved_healthy(shop: Shop) -> None:
+    settings = "    x-trimtab: {rollout: {alias: when-healthy}}\n    build: ./web\n"
+    shop.push(shop.edit("    build: ./web\n", settings), "the name comes with health")
+    shop.eventually_settled()
+    with visitor(shop, "web") as visits:
+        shop.push(NEVER_WELL, "never well")
+        shop.eventually_tells("ReleaseUnhealthy")
+        visits.eventually_go_on()
+        answers = visits.answers()
+        assert set(answers) == {"the first page"}, answers
+
+        shop.push({"web/site/well": "", "web/site/index.html": "well again\n"}, "mend it")
+        visits.eventually_see("well again")
+        shop.eventually_settled()
+    names = shop.scope.api.inspect_container(f"{shop.name}-web-1")["NetworkSettings"]["Networks"][f"{shop.name}_front"]
+    assert {"web", f"{shop.name}-web-1"} <= set(names["Aliases"])
+
+
 def test_a_release_of_two_services_is_taken_back_as_a_whole(shop: Shop) -> None:
     """The store's change goes well, the page's does not: with rollbackOnFailure neither stays."""
     text = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")

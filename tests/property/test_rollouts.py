@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tests.property.test_passes import Lab, deployed, images
 from tests.property.test_plans import few
 from tests.support.process import SHOP
-from tests.support.rig import Rig, Services, shop
+from tests.support.rig import Rig, Services, application, project, shop
 from tests.support.world import Killed
 from trimtab.backends.engine import steps
+from trimtab.model.application import Rollout, RolloutStrategy, ServiceSettings
 from trimtab.model.status import HealthStatus, SyncStatus
 from trimtab.model.trigger import TriggerKind
 
@@ -228,3 +229,143 @@ def test_turns_come_in_order() -> None:
     plan = bench.plan(shop(service(2, 4, {})))
     turns = [node for node in plan.nodes if isinstance(node.step, steps.AwaitTurn)]
     assert all(earlier.needs < later.needs for earlier, later in pairwise(turns))
+
+
+# -- all as one ------------------------------------------------------------------------------------------------------
+
+
+def blue_green(version: int, more: str = "") -> str:
+    return f"""
+    services:
+      web:
+        image: web:{version}
+        healthcheck: {{test: [CMD, "true"]}}
+        deploy: {{replicas: 3}}
+        x-trimtab: {{rollout: {{strategy: blue-green{more}}}}}
+"""
+
+
+@few(20)
+@given(seed=st.randoms(use_true_random=False), ill=st.sets(st.integers(1, 3)))
+def test_blue_green_no_old_one_goes_before_all_new_ones_are_proved(seed: st.DataObject, ill: set[int]) -> None:
+    bench = Rig()
+    services = {"web": {"image": "web:1", **CHECK, "deploy": {"replicas": 3}}}
+    rollout = {"web": ServiceSettings(rollout=Rollout(strategy=RolloutStrategy.BLUE_GREEN))}
+    bench.converge(application(project(services), service_settings=rollout))
+    bench.world.ill = {("web:2", str(replica)) for replica in ill}
+    app = application(project({"web": {**services["web"], "image": "web:2"}}), service_settings=rollout)
+
+    def choose(ready: list[int]) -> int:
+        running = [c for c in bench.world.containers.values() if c.up]
+        old = sum(c.spec["Config"]["Image"] == "web:1" for c in running)
+        proved = sum(c.spec["Config"]["Image"] == "web:2" and c.proved for c in running)
+        assert old == 3 or proved == 3
+        return seed.choice(ready)  # type: ignore[attr-defined, no-any-return]
+
+    bench.run(bench.plan(app), app, choose=choose)  # type: ignore[arg-type]
+    after = {c.name: c.spec["Config"]["Image"] for c in bench.world.containers.values()}
+    assert after == {f"shop-web-{n}": "web:1" if ill else "web:2" for n in (1, 2, 3)}
+
+
+def test_blue_green_killed_at_any_step_converges(lab: Lab) -> None:
+    """I1, I2: no mixture stays, no duplicate stays, and a second pass has nothing to do."""
+    process = deployed(lab, blue_green(1))
+    for version in range(2, 40):
+        lab.push(blue_green(version, ", alias: when-healthy" if version % 3 else ""))
+        victim = lab.start(kill_at=(version - 1, version % 2 == 0))
+        with contextlib.suppress(Killed):
+            victim.reconcile()
+        process = lab.start()
+        status = process.rest()
+        assert (status.sync, status.health) == (SyncStatus.SYNCED, HealthStatus.HEALTHY), (version, status.message)
+        assert images(lab) == {f"shop-web-{n}": f"web:{version}" for n in (1, 2, 3)}
+        assert len(lab.world.of(SHOP)) == 3
+        performed = len(lab.world.performed)
+        process.reconcile()
+        assert len(lab.world.performed) == performed
+        for container in lab.world.of(SHOP):
+            assert "web" in container.networks["shop_default"]["Aliases"]
+    assert lab.world.violations == []
+
+
+@pytest.mark.parametrize(
+    ("service_text", "why"),
+    [
+        ("ports: ['8080:80']", "port 8080"),
+        ("network_mode: host", "network_mode host"),
+        ("volumes: [data:/data]", "two writers"),
+    ],
+)
+def test_blue_green_is_refused_where_two_cannot_be_there_at_once(lab: Lab, service_text: str, why: str) -> None:
+    setting = "x-trimtab: {rollout: {strategy: blue-green}}"
+    lab.push(f"services: {{web: {{image: web:1, {service_text}, {setting}}}}}\nvolumes: {{data: {{}}}}")
+    process = lab.start()
+    process.rest()
+    assert "TT2134" in process.status().message
+    assert why in process.status().message
+
+
+# -- traffic ---------------------------------------------------------------------------------------------------------
+
+
+def test_with_alias_when_healthy_the_name_comes_after_the_proof_and_before_the_old_one_goes(lab: Lab) -> None:
+    setting = "x-trimtab: {rollout: {alias: when-healthy}}"
+    process = deployed(lab, f"services: {{web: {{image: web:1, {setting}}}}}")
+    lab.push(f"services: {{web: {{image: web:2, {setting}}}}}")
+    process.read()
+    so_far = len(lab.world.performed)
+    process.reconcile()
+    kinds = [type(step).__name__ for step in lab.world.performed[so_far:] if not isinstance(step, steps.PullImage)]
+    assert kinds == [
+        "CreateContainer",
+        "StartContainer",
+        "AwaitRunning",
+        "DisconnectNetwork",
+        "ConnectNetwork",
+        "StopContainer",
+        "RemoveContainer",
+        "RenameContainer",
+    ]
+    created = next(step for step in lab.world.performed[so_far:] if isinstance(step, steps.CreateContainer))
+    assert created.spec["Networks"] == {"shop_default": {}}
+    assert "web" in lab.world.named("shop-web-1").networks["shop_default"]["Aliases"]
+
+
+def test_a_container_that_looks_for_the_mark_is_drained_before_it_stops(lab: Lab) -> None:
+    def drains(image: str, setting: str = "x-trimtab: {rollout: {drain: 20s}}", replicas: int = 2) -> str:
+        check = "healthcheck: {test: [CMD, check], interval: 1s, timeout: 1s, retries: 1}"
+        return f"services: {{web: {{image: {image}, {check}, deploy: {{replicas: {replicas}}}, {setting}}}}}"
+
+    process = deployed(lab, drains("web:1"))
+    test = lab.world.named("shop-web-1").spec["Config"]["Healthcheck"]["Test"]
+    assert test[:3] == ["CMD", "/bin/sh", "-c"]
+    assert test[-1] == "check"
+    for text_, drained in ((drains("web:2"), 2), (drains("web:2", replicas=1), 1), (drains("web:3", "init: true"), 0)):
+        lab.push(text_)
+        process.read()
+        so_far = len(lab.world.performed)
+        process.reconcile()
+        done = lab.world.performed[so_far:]
+        drains_done = [step for step in done if isinstance(step, steps.DrainContainer)]
+        assert [(step.drain_s, step.unready_s) for step in drains_done] == [(20.0, 7.0)] * drained
+        for step in drains_done:
+            names = [type(one).__name__ for one in done if getattr(one, "container", None) == step.container]
+            assert names.index("DrainContainer") < names.index("StopContainer")
+        process.rest()
+
+
+@pytest.mark.parametrize(
+    ("service_text", "rollout"),
+    [
+        ("image: web:1", "drain: 5s"),
+        ("image: web:1, ports: ['80']", "alias: when-healthy"),
+        ("image: web:1, network_mode: host", "alias: when-healthy"),
+        ("image: web:1", "promote: manual"),
+    ],
+)
+def test_what_a_rollout_cannot_do_is_refused(lab: Lab, service_text: str, rollout: str) -> None:
+    lab.push(f"services: {{web: {{{service_text}, x-trimtab: {{rollout: {{{rollout}}}}}}}}}")
+    process = lab.start()
+    process.rest()
+    assert "TT2134" in process.status().message
+    assert not lab.world.containers

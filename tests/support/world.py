@@ -870,6 +870,10 @@ class World:
         container.proved = True
         return {}
 
+    def _DrainContainer(self, step: steps.DrainContainer, context: StepContext) -> Mapping[str, str]:
+        self.clock.advance(step.drain_s)
+        return {}
+
     def _AwaitTurn(self, step: steps.AwaitTurn, context: StepContext) -> Mapping[str, str]:
         self.clock.advance(step.delay_s)
         return {}

@@ -116,7 +116,6 @@ class Code(StrEnum):
     MISSING_FIELD = "TT1503", "a document lacks a field that its kind requires"
     BAD_FIELD = "TT1504", "a field has a value that it cannot have"
     STATUS_IN_FILE = "TT1505", "a file has a `status`, which only the controller writes"
-    UNSUPPORTED_SETTING = "TT1506", "a setting is understood but not carried out by this version"
     UNSUPPORTED_FUNCTION = "TT1507", "functions and static files of a zerverless application are not run"
     NOTHING_TO_RUN = "TT1508", "an application has neither compose files nor services"
     BAD_MOVE = "TT1509", "a `moved` entry does not fit the application's objects"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trimtab.manifest.codes import Code
 from trimtab.manifest.kinds.decode import decode
 from trimtab.manifest.kinds.service import ServiceSettings
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 from trimtab.model import application as model
 from trimtab.model.application import ComposeProject, Pointer
-from trimtab.model.diagnostics import Diagnostic, Origin, Severity
+from trimtab.model.diagnostics import Diagnostic, Origin
 
 EXTENSION = "x-trimtab"
-# Understood, and not carried out by this version: refused, so that nobody takes them for it.
-_NOT_CARRIED_OUT = frozenset({"rollout"})
 
 
 def service_settings(
@@ -33,18 +30,6 @@ def service_settings(
         if settings is None:
             continue
         found[name] = settings.to_model()
-        given = node.items if isinstance(node, MappingNode) else {}
-        diagnostics += [
-            Diagnostic(
-                severity=Severity.ERROR,
-                code=Code.UNSUPPORTED_SETTING.value,
-                message=f"'{key}' in services.{name}.{EXTENSION} is not supported by this version of Trimtab",
-                origin=project.origin(*pointer, key) or Origin(""),
-                hint="remove it",
-            )
-            for key in sorted(given)
-            if key in _NOT_CARRIED_OUT
-        ]
     return found, tuple(diagnostics)
 
 

@@ -137,12 +137,21 @@ class Promote(StrEnum):
     MANUAL = "manual"
 
 
+class AliasFrom(StrEnum):
+    """From when on a new container beside an old one answers to its service's names."""
+
+    START = "start"
+    WHEN_HEALTHY = "when-healthy"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """A service's way from one version to the next, beside Compose's ``deploy.update_config``."""
 
     strategy: RolloutStrategy = RolloutStrategy.ROLLING
     promote: Promote = Promote.AUTO
+    alias: AliasFrom = AliasFrom.START
+    drain_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,3 +40,19 @@ class UpdateRule:
         if self.failure_action is FailureAction.CONTINUE:
             return replacements
         return min(replacements, int(self.max_failure_ratio * replacements))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Who of a service's containers gets requests when.
+
+    ``drain_s``: how long an old one goes on after it left its proxy's sight; None: it is stopped without leaving it.
+    ``unready_s``: the longest that its health check may take to say that it is gone.
+    ``alias_when_healthy``: a new one beside an old one gets the service's names only when it has proved itself.
+    ``together``: all new ones prove themselves before the first old one goes.
+    """
+
+    drain_s: float | None = None
+    unready_s: float = 0.0
+    alias_when_healthy: bool = False
+    together: bool = False

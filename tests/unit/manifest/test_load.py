@@ -137,10 +137,10 @@ def test_an_applications_own_settings_win_over_those_of_its_files() -> None:
     assert (app.timeout_s, app.project) == (60.0, "p")
 
 
-def test_a_services_own_x_trimtab_is_refused_and_not_ignored() -> None:
-    result = loaded({"w/compose.yaml": "services: {web: {image: x, x-trimtab: {rollout: {promote: manual}}}}\n"})
-    assert errors(result) == ["TT1506"]
-    assert "'rollout'" in result.diagnostics[0].message
+def test_a_services_own_x_trimtab_is_read() -> None:
+    result = loaded({"w/compose.yaml": "services: {web: {image: x, x-trimtab: {rollout: {drain: 5s}}}}\n"})
+    assert errors(result) == []
+    assert result.applications[0].service_settings["web"].rollout.drain_s == 5
 
 
 def test_a_services_own_x_trimtab_is_checked_with_its_place() -> None:

@@ -96,6 +96,10 @@ class Drafts:
             if node in draft.needs:
                 draft.needs = (draft.needs - {node}) | ({successor} - {draft.id})
 
+    def needs_of(self, node: int) -> frozenset[int]:
+        """What it waits for so far."""
+        return frozenset(self._drafts[node].needs)
+
     def takes(self, node: int, claims: frozenset[str], undo: int | None = None) -> None:
         """From ``node`` on, its object holds ``claims``."""
         self._takes.append((node, claims, undo))

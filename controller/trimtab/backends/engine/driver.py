@@ -12,6 +12,7 @@ from trimtab.backends.engine import (
     archives,
     containers,
     content,
+    drain,
     handover,
     hooks,
     labels,
@@ -192,6 +193,8 @@ class EngineDriver:
                 return containers.start(bench, step, context)
             case steps.UnpauseContainer():
                 return containers.unpause(bench, step, context)
+            case steps.DrainContainer():
+                return drain.drain(bench, step, context)
             case steps.StopContainer():
                 return containers.stop(bench, step, context)
             case steps.RestartContainer():

@@ -165,6 +165,16 @@ class StopContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrainContainer:
+    """Let proxies forget it: called unhealthy (at most ``unready_s`` later), it goes on for ``drain_s`` seconds."""
+
+    container: ContainerRef
+    name: str
+    drain_s: float
+    unready_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartContainer:
     """Restart it."""
 
@@ -336,6 +346,7 @@ EngineStep = (
     | CreateContainer
     | StartContainer
     | UnpauseContainer
+    | DrainContainer
     | StopContainer
     | RestartContainer
     | RemoveContainer

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trimtab.manifest.kinds.base import Document
+from trimtab.manifest.kinds.base import Document, Seconds
 from trimtab.model import application as model
 
 
@@ -17,6 +17,16 @@ class Rollout(Document):
         "rolling", description="blue-green: all new replicas prove themselves beside the old ones, then take over."
     )
     promote: Literal["auto", "manual"] = Field("auto", description="manual: the new ones wait for 'trimtab approve'.")
+    alias: Literal["start", "when-healthy"] = Field(
+        "start",
+        description="when-healthy: a new one gets the service's network names only when it has proved itself; "
+        "it leaves and joins its networks for that, which ends the connections that it has opened itself.",
+    )
+    drain: Seconds | None = Field(
+        None,
+        description="Before it is stopped, an old one is called unhealthy, so that a proxy forgets it, and goes on "
+        "for this long. Needs a healthcheck, and /bin/sh in the image.",
+    )
 
 
 class ServiceSettings(Document):
@@ -38,6 +48,9 @@ class ServiceSettings(Document):
             hook=model.HookPhase(self.hook) if self.hook is not None else None,
             hook_delete_policy=model.HookDeletePolicy(self.hook_delete_policy),
             rollout=model.Rollout(
-                strategy=model.RolloutStrategy(self.rollout.strategy), promote=model.Promote(self.rollout.promote)
+                strategy=model.RolloutStrategy(self.rollout.strategy),
+                promote=model.Promote(self.rollout.promote),
+                alias=model.AliasFrom(self.rollout.alias),
+                drain_s=self.rollout.drain,
             ),
         )

@@ -1,4 +1,4 @@
-"""A service's containers in groups, one group after the other, as its ``update_config`` says. Pure.
+"""A service's containers in groups, one group after the other, as its ``update_config`` says; or all as one. Pure.
 
 Within a group they go at once. The next group has its turn when all of the groups before are over, whatever became of
 them, unless more of them failed than may; what is then left over is not touched.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.lower.reading import update_rule, wanted
 from trimtab.backends.engine.lower.site import Replacement, Site
+from trimtab.backends.engine.lower.traffic import rules
 
 
 def arrange(site: Site) -> None:
@@ -19,7 +20,18 @@ def arrange(site: Site) -> None:
     for key in sorted(site.replacements):
         services.setdefault(key.name, []).append(site.replacements[key])
     for name in sorted(services):
-        _in_turn(site, name, services[name])
+        if rules(services[name][0].change.after).together:
+            _together(site, services[name])
+        else:
+            _in_turn(site, name, services[name])
+
+
+def _together(site: Site, all_of_it: Sequence[Replacement]) -> None:
+    """Whatever follows the proof of one of them, the way back included, waits for the proofs of all."""
+    proofs = {one.proof for one in all_of_it}
+    for draft in site.drafts:
+        if draft.needs & proofs:
+            draft.needs |= proofs
 
 
 def _in_turn(site: Site, service: str, all_of_it: Sequence[Replacement]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from trimtab.backends.engine import steps
+from trimtab.backends.engine.lower import traffic
 from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volumes, wanted
 from trimtab.backends.engine.lower.site import IMAGE_S, START_S, STOP_MARGIN_S, Site
 from trimtab.model.change import Change
@@ -20,6 +21,8 @@ def make(site: Site, change: Change, name: str) -> int:
     if kept:
         mounts = want.spec.get("Mounts")
         spec["Mounts"] = {**(mounts if isinstance(mounts, Mapping) else {}), **kept}
+    if traffic.withholds(change):
+        spec["Networks"] = traffic.nameless(want.spec)
     if image := want.traits.get(IMAGE_TRAIT):
         config = want.spec.get("Config")
         spec["Config"] = {**(config if isinstance(config, Mapping) else {}), "Image": image}
@@ -65,7 +68,7 @@ def prove(site: Site, change: Change, ref: steps.ContainerRef, started: set[int]
 
 
 def stop(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:
-    """Stop it, ``pre_stop`` hooks first."""
+    """Stop it: out of its proxy's sight, then its ``pre_stop`` hooks, then the signal."""
     want = change.after
     hooks = want.traits.get("pre_stop") if want is not None else ()
     step = steps.StopContainer(
@@ -75,7 +78,8 @@ def stop(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:
         grace_s=None,
         pre_stop=hooks if isinstance(hooks, tuple) else (),
     )
-    return site.add(step, change, needs, timeout_s=grace_s(want) + STOP_MARGIN_S)
+    ready = traffic.drained(site, change, live, needs)
+    return site.add(step, change, ready, timeout_s=grace_s(want) + STOP_MARGIN_S)
 
 
 def remove(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
-from trimtab.backends.engine.lower import conditions, containers
+from trimtab.backends.engine.lower import conditions, containers, traffic
 from trimtab.backends.engine.lower.reading import grace_s, present, update_rule, wanted
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Replacement, Site
 from trimtab.model.change import Change, Order
@@ -31,6 +31,7 @@ def replace(site: Site, change: Change) -> None:
     up = old.running.status in {RunState.RUNNING, RunState.RESTARTING, RunState.PAUSED}
     stop_first = change.order is Order.STOP_FIRST
     stop: int | None = None
+    needs: set[int] = set()
     if up and stop_first:
         needs = {*created, *ready, *site.object_needs(want)}
         stop = containers.stop(site, change, old, needs)
@@ -39,9 +40,10 @@ def replace(site: Site, change: Change) -> None:
     proof = site.proofs[want.key] = containers.prove(
         site, change, ref, started, monitor_s=update_rule(want).monitor_s or 0.0
     )
+    named = traffic.give_names(site, change, ref, {proof})
     if up and not stop_first:
-        stop = containers.stop(site, change, old, {proof})
-    undo_needs = {start, *started, proof, *({stop} if stop and stop_first else ())}
+        stop = containers.stop(site, change, old, {proof, *named})
+    undo_needs = {start, *started, proof, *named, *({stop} if stop and stop_first else ())}
     undo: steps.EngineStep
     if stop_first and (up or change.staged is not None):
         # With a replacement there already, it was an interrupted sync that stopped the old one.
@@ -51,12 +53,14 @@ def replace(site: Site, change: Change) -> None:
     else:
         undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=grace_s(want))
     undone = site.add(undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)
-    removed = containers.remove(site, change, old, {proof, *({stop} if stop else ())})
+    removed = containers.remove(site, change, old, {proof, *named, *({stop} if stop else ())})
     for extra in extras:
         containers.discard_extra(site, change, extra, {proof})
     renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, {removed})
     site.drafts.renames(renamed, want.name)
     site.drafts.takes(start, site.claims(want.spec), undone)
     site.places[change.key] = Places(ref=ref, name=want.name, started=started, last={renamed})
-    begins = frozenset({*created, start, *({stop} if stop and stop_first else ())})
+    # Draining is the first of stopping.
+    stops = {stop, *(site.drafts.needs_of(stop) - needs)} if stop and stop_first else set()
+    begins = frozenset({*created, start, *stops})
     site.replacements[want.key] = Replacement(change=change, begins=begins, proof=proof, last=renamed, undone=undone)

@@ -5,14 +5,19 @@ Source: Compose Specification, deploy.md; swarmkit api/defaults/service.go (para
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from trimtab.backends.engine.render.writer import SpecWriter
+from trimtab.model.application import AliasFrom, Promote, Rollout, RolloutStrategy
 from trimtab.model.change import Order
 from trimtab.model.diagnostics import Severity
-from trimtab.model.rollout import FailureAction, UpdateRule
+from trimtab.model.rollout import FailureAction, Traffic, UpdateRule
+from trimtab.plan.drain import watched
 
 _NS = 1_000_000_000
+# A probe that is under way ends first.
+_SLACK_S = 5.0
 _ACTIONS = {"update_config": ("pause", "continue", "rollback"), "rollback_config": ("pause", "continue")}
 
 
@@ -58,3 +63,77 @@ def _ratio(writer: SpecWriter, section: str) -> Fraction:
 def _wrong(writer: SpecWriter, section: str, attribute: str, what: str, hint: str) -> None:
     message = f"service {writer.reader.name!r}: deploy.{section}.{attribute}: {what}"
     writer.note(Severity.ERROR, "TT2133", message, "deploy", section, attribute, hint=hint)
+
+
+def traffic(writer: SpecWriter, rollout: Rollout) -> Traffic:
+    """The service's rollout settings; with ``drain``, its health check is made to look for the mark."""
+    if rollout.alias is AliasFrom.WHEN_HEALTHY and writer.reader.get("ports"):
+        why = "a published port would be let go with the network that is left and joined again to get the name"
+        _impossible(writer, "alias: when-healthy", why, "publish it on a proxy, or leave 'alias' out")
+    if rollout.alias is AliasFrom.WHEN_HEALTHY and writer.reader.text("network_mode"):
+        _impossible(writer, "alias: when-healthy", "with a network_mode it has no names", "leave 'alias' out")
+    if rollout.strategy is RolloutStrategy.BLUE_GREEN:
+        _beside_each_other(writer)
+    if rollout.promote is Promote.MANUAL:
+        why = "this version promotes by itself only"
+        _impossible(writer, "promote: manual", why, "leave it out, or turn automated sync off to decide when it begins")
+    return Traffic(
+        drain_s=rollout.drain_s,
+        unready_s=_unready_s(writer) if rollout.drain_s is not None else 0.0,
+        alias_when_healthy=rollout.alias is AliasFrom.WHEN_HEALTHY,
+        together=rollout.strategy is RolloutStrategy.BLUE_GREEN,
+    )
+
+
+def _unready_s(writer: SpecWriter) -> float:
+    """The longest until the engine calls it unhealthy. Source: moby defaults: interval and timeout 30 s, 3 retries."""
+    reader = writer.reader
+    config = writer.spec.get("Config")
+    check = config.get("Healthcheck") if isinstance(config, dict) else None
+    test = check.get("Test") if isinstance(check, dict) else None
+    if not isinstance(check, dict) or not isinstance(test, list) or test[:1] in ([], ["NONE"]):
+        why = "a proxy learns from the engine's health that a container leaves, and there is no healthcheck"
+        _impossible(writer, "drain", why, "add a healthcheck, or leave 'drain' out")
+        return 0.0
+    check["Test"] = watched(test)
+    every_s = sum((reader.duration_ns("healthcheck", part) or 30 * _NS) / _NS for part in ("interval", "timeout"))
+    return every_s * (reader.integer("healthcheck", "retries") or 3) + _SLACK_S
+
+
+def _beside_each_other(writer: SpecWriter) -> None:
+    """Blue-green needs all of the old and all of the new at one time."""
+    reader = writer.reader
+    fixed = [
+        str(port["published"])
+        for port in reader.items("ports")
+        if isinstance(port, Mapping) and str(port.get("published") or "0") != "0"
+    ]
+    addresses = [
+        str(options["ipv4_address"])
+        for options in reader.mapping("networks").values()
+        if isinstance(options, Mapping) and options.get("ipv4_address")
+    ]
+    writes = [
+        str(mount.get("source"))
+        for mount in reader.items("volumes")
+        if isinstance(mount, Mapping) and mount.get("type") == "volume" and mount.get("source")
+        and not mount.get("read_only")
+    ]  # fmt: skip
+    writes = [] if reader.text("deploy", "update_config", "order") == Order.START_FIRST.value else writes
+    mode = reader.text("network_mode")
+    if fixed:
+        why = f"port {fixed[0]} can only be held once"
+    elif addresses:
+        why = f"address {addresses[0]} can only be held once"
+    elif mode == "host" or mode.startswith(("service:", "container:")):
+        why = f"with network_mode {mode} ports can only be held once"
+    elif writes:
+        why = f"volume {writes[0]} must not have two writers (deploy.update_config.order: start-first allows it)"
+    else:
+        return
+    _impossible(writer, "strategy: blue-green", why, "put a proxy in front of it, or roll")
+
+
+def _impossible(writer: SpecWriter, setting: str, why: str, hint: str) -> None:
+    message = f"service {writer.reader.name!r}: rollout {setting} is not possible: {why}"
+    writer.note(Severity.ERROR, "TT2134", message, "x-trimtab", "rollout", hint=hint)

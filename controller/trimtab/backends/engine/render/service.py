@@ -11,10 +11,10 @@ from trimtab.backends.engine.render.host import published, write_host
 from trimtab.backends.engine.render.mounts import MountWriter
 from trimtab.backends.engine.render.networks import write_networks
 from trimtab.backends.engine.render.resources import restart_policy, write_resources
-from trimtab.backends.engine.render.rollout import update_rule
+from trimtab.backends.engine.render.rollout import traffic, update_rule
 from trimtab.backends.engine.render.support import check_support
 from trimtab.backends.engine.render.writer import ServiceReader, SpecWriter
-from trimtab.model.application import Application
+from trimtab.model.application import Application, Rollout
 from trimtab.model.desired import Condition, ContentFile, Need, Resource
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import Kind, ResourceKey
@@ -89,6 +89,7 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
         **_traits(app, base.reader),
         "built": built,
         "wave": own.wave if own is not None else 0,
+        "traffic": traffic(base, own.rollout if own is not None else Rollout()),
         "update": update_rule(base, "update_config"),
         "rollback": update_rule(base, "rollback_config"),
     }

