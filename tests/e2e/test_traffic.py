@@ -36,11 +36,12 @@ class Fleet:
     shop: Shop
     proxy: int
 
-    def push(self, page: str, rollout: str = "drain: 6s") -> None:
+    def push(self, page: str, rollout: str = "drain: 6s", together: int = 2) -> None:
         text = _EXAMPLE.read_text(encoding="utf-8")
         for old, new in ((NAME, self.shop.name), ("echo one", f"echo {page}"), ("drain: 6s", rollout)):
             assert old in text, old
             text = text.replace(old, new)
+        text = text.replace("parallelism: 2", f"parallelism: {together}")
         self.shop.push({"compose.yaml": text}, page)
 
 
@@ -145,7 +146,7 @@ def test_no_request_through_the_proxy_fails_while_three_are_replaced(fleet: Flee
 
 
 ASK = """
-ask() { timeout 2 wget -q -O - http://web:8080/ 2>/dev/null; }
+ask() { timeout 10 wget -q -O - http://web:8080/ 2>/dev/null; }
 while :; do ask || { echo refused; sleep 1; ask || echo lost; }; done
 """
 
@@ -164,7 +165,7 @@ def test_by_name_nothing_is_lost_to_a_client_that_asks_once_more_after_a_second(
     api.start(made["Id"])
     try:
         eventually(lambda: answers().total() > 50, what="requests are made")
-        fleet.push("three", "alias: when-healthy")
+        fleet.push("three", "alias: when-healthy", together=1)
         shop.eventually_settled()
         so_far = answers()["three"]
         eventually(lambda: answers()["three"] > so_far + 50, what="the new ones answer")
