@@ -50,6 +50,9 @@ _UNDO = Bound(
 )
 
 _TURN = Bound(f"`update_config.delay` + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S)
+_DRAIN = Bound(
+    f"`rollout.drain` + the health check's until it says so + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S
+)
 
 _HAND_OVER = Bound(
     f"`stop_grace_period` + twice the service's own + {said(2 * STOP_MARGIN_S)}",
@@ -71,6 +74,7 @@ STEPS: Mapping[type, Bound] = {
     steps.CreateContainer: _CALL,
     steps.StartContainer: _START,
     steps.UnpauseContainer: _CALL,
+    steps.DrainContainer: _DRAIN,
     steps.StopContainer: _STOP,
     steps.RestartContainer: _RESTART,
     steps.RemoveContainer: _CALL,
