@@ -19,6 +19,7 @@ from trimtab.plan.assemble import make_plan
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions
 from trimtab.plan.render import plan_document, plan_markdown, plan_text
+from trimtab.plan.runs import HookOptions
 from trimtab.plan.suppose import suppose
 from trimtab.runtime.buildreasons import BuildReasons
 
@@ -54,7 +55,7 @@ def compare_revisions(
         for key in sorted({*before, *after}):
             old, new = before.get(key, _empty(key)), after.get(key, _empty(key, snapshot.revision))
             observed = suppose(old, "git")
-            plan = make_plan(new, observed, dialect, DiffOptions())
+            plan = make_plan(new, observed, dialect, DiffOptions(hooks=HookOptions(applied_digest=old.digest)))
             plan = replace(plan, changes=reasons.told(plan.changes, new, observed, snapshot.tree, old.revision))
             plans.append((plan, plan_header(key, snapshot, applied_revision=old.revision)))
     finally:

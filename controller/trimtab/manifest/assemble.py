@@ -58,6 +58,7 @@ def load_from_source(
         diagnostics += problems
     if has_errors(diagnostics) and not (files or _has_services(declaration)):
         return None, diagnostics
+    listed = chosen.nodes.get("jobs") or at(declaration.spec, "jobs")
     result = load_compose(
         tree,
         files,
@@ -65,7 +66,7 @@ def load_from_source(
         profiles=chosen.options.profiles,
         env_files=env_files,
         environment=environment or {},
-        inline=with_services_of_jobs(declaration.inline, chosen.nodes.get("jobs")),
+        inline=with_services_of_jobs(declaration.inline, listed),
         project_dir=directory,
         overlay=lambda merged: apply_patches(merged, _placed(chosen), tree),
     )
@@ -73,7 +74,8 @@ def load_from_source(
     if result.project is None:
         return None, diagnostics
     own, problems = service_settings(result.project)
-    jobs, more = job_settings(chosen.settings.jobs, chosen.nodes.get("jobs"), result.project)
+    elsewhere = _services_outside_jobs(declaration, tree, files) if services_in_jobs(listed) else ()
+    jobs, more = job_settings(chosen.settings.jobs, listed, result.project, elsewhere)
     diagnostics += problems + more + _moves(result.project, chosen)
     if has_errors(diagnostics):
         return None, diagnostics
@@ -171,6 +173,20 @@ def _extension(tree: Tree, path: str) -> Node | None:
         return None
     documents, _ = parse(data, path)
     return at(documents[0], EXTENSION) if documents else None
+
+
+def _services_outside_jobs(declaration: Declaration, tree: Tree, files: Sequence[str]) -> frozenset[str]:
+    """Names of the services that the files themselves and the document have."""
+    found = [declaration.inline, *(document for path in files for document in _documents(tree, path))]
+    sections = [at(node, "services") for node in found]
+    return frozenset(name for section in sections if isinstance(section, MappingNode) for name in section.items)
+
+
+def _documents(tree: Tree, path: str) -> tuple[Node, ...]:
+    try:
+        return parse(tree.read(resolve_path(tree, path)), path)[0]
+    except (FileNotFoundError, PathEscapesTree):
+        return ()
 
 
 def _placed(chosen: _Chosen) -> tuple[PlacedPatch, ...]:

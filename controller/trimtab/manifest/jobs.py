@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from trimtab.manifest.codes import Code
@@ -41,13 +41,13 @@ def services_in_jobs(jobs: Node | None) -> Mapping[str, Node]:
 
 
 def job_settings(
-    jobs: Mapping[str, Job], node: Node | None, project: ComposeProject
+    jobs: Mapping[str, Job], node: Node | None, project: ComposeProject, elsewhere: Collection[str]
 ) -> tuple[Mapping[str, JobSettings], tuple[Diagnostic, ...]]:
-    """The jobs, and what is wrong with the services that they name."""
+    """The jobs, and what is wrong with the services that they name; ``elsewhere``: services that stand in no job."""
     found: dict[str, JobSettings] = {}
     problems: list[Diagnostic] = []
     for name, job in sorted(jobs.items()):
-        settings = found[name] = job.to_model(name)
+        found[name] = job.to_model(name)
         origin = node.key_origin(name) if isinstance(node, MappingNode) else Origin("")
         if isinstance(job.service, str) and job.service not in project.services:
             problems.append(
@@ -57,17 +57,10 @@ def job_settings(
                     "name a service of the application, without a profile that is off",
                 )
             )
-        if not isinstance(job.service, str) and settings.service in _services_elsewhere(project, origin, name):
+        if not isinstance(job.service, str) and name in elsewhere:
             message = f"the job '{name}' brings its own service, and the application has another one of that name"
             problems.append(_problem(message, origin, "give the job another name, or let it name the service"))
     return found, tuple(problems)
-
-
-def _services_elsewhere(project: ComposeProject, job: Origin, name: str) -> frozenset[str]:
-    """The service of that name, when it does not stand inside the job."""
-    place = project.origin("services", name)
-    apart = place is not None and (place.path != job.path or (place.line or 0) < (job.line or 0))
-    return frozenset({name}) if apart else frozenset()
 
 
 def _problem(message: str, origin: Origin, hint: str) -> Diagnostic:

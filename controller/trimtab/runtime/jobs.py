@@ -66,8 +66,11 @@ class JobKeeper(Generic[StepT]):
             self._wakes.pop(app, None)
         if not desired.jobs:
             return
-        self._runner.collect(app)
-        live = self._runner.driver.observe(app).live
+        # The planner's own look, so that it is the one that is kept.
+        refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
+        observed = self._runner.driver.observe(app, images=refs)
+        self._runner.collect(observed)
+        live = observed.live
         wakes: list[datetime] = []
         for job in desired.jobs:
             own = replace(job, settings=replace(job.settings, suspended=True)) if suspended else job

@@ -323,7 +323,7 @@ class Reconciler(Generic[StepT]):
             self._forget(view.key)
             return Stalled("no longer in Git")
         if self._tasks is not None:
-            self._tasks.collect(view.key)
+            self._tasks.collect(look.observed)
         moved = state != self._store.applied.get(view.key)
         if moved:
             self._store.applied.put(state)

@@ -12,7 +12,7 @@ from trimtab.model.application import HookPhase
 from trimtab.model.change import Change, Verb
 from trimtab.model.desired import DesiredState
 from trimtab.model.events import Event, EventType
-from trimtab.model.keys import RUNS, AppKey, Kind
+from trimtab.model.keys import RUNS, Kind
 from trimtab.model.observed import Live, ObservedState
 from trimtab.model.plan import StepOutcome, StepStatus
 from trimtab.model.records import RunOutcome, TaskRun
@@ -133,13 +133,9 @@ class TaskRunner(Generic[StepT]):
                 )
             )
 
-    def collect(self, app: AppKey) -> None:
-        """Write down every run on the engine that has ended and was not written down with its end before.
-
-        Raises:
-            BackendUnavailable: the engine does not answer.
-        """
-        for key, lives in self.driver.observe(app).live.items():
+    def collect(self, observed: ObservedState) -> None:
+        """Write down every run on the engine that has ended and was not written down with its end before."""
+        for key, lives in observed.live.items():
             for live in lives if key.kind in RUNS else ():
                 if live.running.status in ENDED:
                     self._collect(live)
