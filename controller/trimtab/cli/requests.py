@@ -19,7 +19,7 @@ from trimtab.cli.common import (
     settings,
 )
 from trimtab.model.keys import AppKey
-from trimtab.model.records import RequestState, RequestVerb
+from trimtab.model.records import Approval, RequestState, RequestVerb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +103,13 @@ def ask(
                     fail(found.answer)
                 if found is not None and found.state is RequestState.PENDING and waited_s > NOBODY_S:
                     store.requests.answer(request, RequestState.REFUSED, "no controller was there")
+                    if verb is RequestVerb.APPROVE:
+                        # A yes needs nobody who acts on it now.
+                        store.holds.approve(
+                            Approval(plan_id=arguments["plan"], app=AppKey.parse(app), at=datetime.now(UTC), by=_who())
+                        )
+                        say(f"plan {arguments['plan'][:12]} is approved; no controller runs, so 'trimtab apply' has to")
+                        return
                     fail("no controller answers", hint="start one with 'trimtab run', with the same --data-dir")
                 time.sleep(0.1)
             fail(f"no answer within {WAIT_S:.0f} s; see 'trimtab status {app}'")
