@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.engine import EngineScope
-from tests.support.proxy import EngineProxy, answer
-from tests.support.scenario import Shop, running
+from tests.support.allowed import call_of, documented, guarded
+from tests.support.composed import Composed
+from tests.support.engine import BASE_IMAGE, EngineScope
+from tests.support.proxy import EngineProxy
+from tests.support.scenario import Controller, Shop, running
 from tests.support.waiting import eventually
-from trimtab.backends.engine.client import path_kind
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "engine-api.md"
-_ROW = re.compile(r"^\| `([A-Z]+ [^`]+)` \| (\w+)", re.MULTILINE)
 CONFIG = "configs: {words: {content: hello}}\n"
-
-
-def documented() -> dict[str, str]:
-    """The calls of the page and when each is made: always, or for what."""
-    return dict(_ROW.findall(PAGE.read_text(encoding="utf-8")))
-
-
-def call_of(request: str) -> str:
-    """A request in the words of the page."""
-    method, _, path = request.partition(" ")
-    return f"{method} {path_kind(path)}"
 
 
 @pytest.fixture
@@ -45,15 +32,7 @@ def test_plan_apply_heal_and_delete_need_only_the_documented_calls(
     scope: EngineScope, proxy: EngineProxy, tmp_path: Path
 ) -> None:
     allowed = documented()
-    refused: list[str] = []
-
-    def guard(request: str) -> bytes | None:
-        if call_of(request) in allowed:
-            return None
-        refused.append(request)
-        return answer(403, "Forbidden", "text/plain")
-
-    proxy.rule = guard
+    refused = guarded(proxy)
     shop = Shop.create(scope, tmp_path)
     shop.controller.environment = {"DOCKER_HOST": proxy.url}
     text = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")
@@ -83,3 +62,19 @@ def test_plan_apply_heal_and_delete_need_only_the_documented_calls(
     assert refused == []
     asked = {call_of(request) for request in proxy.requests}
     assert {call for call, when in allowed.items() if when == "always"} <= asked
+
+
+def test_adopting_needs_no_others(scope: EngineScope, proxy: EngineProxy, tmp_path: Path) -> None:
+    project = Composed(scope, scope.name)
+    project.network()
+    volume = project.volume("data")
+    running_id = project.container("web", host={"binds": [f"{volume}:/data:rw"]})
+    folder = tmp_path / "app"
+    controller = Controller(scope.name, (), tmp_path / "c", environment={"DOCKER_HOST": proxy.url})
+    refused = guarded(proxy)
+    said = controller.trimtab("adopt", "--generate", "--project", scope.name, "--out", str(folder / "compose.yaml"))
+    assert (said.code, refused) == (0, []), said.text
+    assert BASE_IMAGE in (folder / "compose.yaml").read_text(encoding="utf-8")
+    said = controller.trimtab("adopt", str(folder), "--yes")
+    assert (said.code, refused) == (0, []), said.text
+    assert [item["Id"] for item in scope.containers()] == [running_id]

@@ -134,7 +134,7 @@ class Controller:
 
     def trimtab(self, verb: str, *arguments: str, timeout_s: float = 120.0) -> Said:
         """Run another command on the same state, as a user would in a second terminal."""
-        place = self._place() if verb in {"plan", "apply", "diff", "run", "delete"} else self._place()[:2]
+        place = self._place() if verb in {"plan", "apply", "adopt", "diff", "run", "delete"} else self._place()[:2]
         done = subprocess.run(
             [COMMAND, verb, *arguments, *place], env=self.variables(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=timeout_s,

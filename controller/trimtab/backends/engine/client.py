@@ -43,8 +43,8 @@ def path_kind(path: str) -> str:
     parts = re.sub(r"^/v\d+\.\d+", "", path.partition("?")[0]).strip("/").split("/")
     if len(parts) == 1 or parts[1] in _VERBS:
         return "/" + "/".join(parts[:2])
-    # Image names have slashes of their own, so only the ends count.
-    last = f"/{parts[-1]}" if len(parts) > 2 else ""
+    # Image names have slashes of their own, so only the ends count, and of an image not even the end of a name.
+    last = f"/{parts[-1]}" if len(parts) > 2 and (parts[0] != "images" or parts[-1] == "json") else ""
     return f"/{parts[0]}/{{}}{last}"
 
 
