@@ -90,7 +90,8 @@ def _encoded(status: AppStatus) -> Mapping[str, object]:
 def _decoded(app: AppKey, data: dict[str, Any]) -> AppStatus:
     return AppStatus(
         app=app,
-        **{name: str(data[name]) for name in _TEXTS},
+        # A status that another version wrote may not have all of them; the next pass writes it anew.
+        **{name: str(data.get(name, "")) for name in _TEXTS},
         sync=SyncStatus(data["sync"]),
         health=HealthStatus(data["health"]),
         phase=None if data["phase"] is None else Phase(data["phase"]),

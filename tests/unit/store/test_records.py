@@ -316,6 +316,13 @@ def test_a_status_comes_back_whole(store: SqliteStore, clock: FakeClock) -> None
     assert store.statuses.get(SHOP) is None
 
 
+def test_a_status_that_an_older_version_wrote_is_read_without_what_it_did_not_know(store: SqliteStore) -> None:
+    plain = AppStatus(app=SHOP, sync=SyncStatus.SYNCED, health=HealthStatus.HEALTHY, message="as it was")
+    store.statuses.put(plain)
+    store._database.write("UPDATE statuses SET status = json_remove(status, '$.contended', '$.suspended')", ())
+    assert store.statuses.get(SHOP) == plain
+
+
 def test_the_installation_id_stays_and_can_be_adopted(store: SqliteStore, tmp_path: Path, clock: FakeClock) -> None:
     made = store.facts.installation_id()
     again = SqliteStore(tmp_path, clock)
