@@ -97,24 +97,24 @@ def denied_for(seconds: float) -> tuple[str, datetime]:
 
 
 def test_a_commit_waits_for_the_end_of_a_deny_window_and_then_deploys_by_itself(shop: Shop) -> None:
-    window, ends = denied_for(12)
+    window, ends = denied_for(15)
     before = look(shop.scope)
     settings = f"x-trimtab: {{syncPolicy: {{windows: [{window}]}}}}\n"
     with recorded(shop.scope) as happened:
         shop.push(
             shop.edit("volumes: {data: {}}\n", f"volumes: {{data: {{}}}}\n{settings}") | page("after the freeze"), "x"
         )
-        shop.eventually_says("waits for the deny window that ends", "freeze")
+        # As an event, since on a busy machine the status may have gone on.
+        shop.eventually_tells("Held", "waits for the deny window that ends")
         said = shop.controller.trimtab("sync", shop.name)
-        assert said.code != 0, said.text
-        assert "deny window" in said.text
         in_time = datetime.now(UTC) < ends
     if in_time:
+        assert said.code != 0, said.text
+        assert "deny window" in said.text
         assert happened.sentences == []
         assert look(shop.scope) == before
     shop.eventually_settled()
-    started = shop.scope.api.inspect_container(f"{shop.name}-web-1")["State"]["StartedAt"]
-    assert datetime.fromisoformat(started[:19]).replace(tzinfo=UTC) >= ends
+    assert born(shop, "web") >= ends
 
 
 def test_apply_outside_of_a_window_says_when_it_opens_and_exits_with_3(scope: EngineScope, tmp_path: Path) -> None:
@@ -143,20 +143,30 @@ def page(text: str) -> dict[str, str | bytes | None]:
 
 
 def test_a_suspension_ends_at_its_time_and_says_meanwhile_who_and_why(shop: Shop) -> None:
-    until = datetime.now(UTC) + timedelta(seconds=8)
+    until = datetime.now(UTC) + timedelta(seconds=12)
     said = shop.controller.trimtab(
         "suspend", shop.name, "--reason", "migration", "--until", until.isoformat(timespec="seconds")
     )
     assert said.code == 0, said.text
-    shop.push_page("later")
-    shop.eventually_says("suspended by", "migration")
-    said = shop.controller.trimtab("sync", shop.name)
-    assert said.code != 0, said.text
-    assert "migration" in said.text
     shop.scope.api.stop(f"{shop.name}-store-1", timeout=1)
-    shop.eventually_settled()
-    started = shop.scope.api.inspect_container(f"{shop.name}-store-1")["State"]["StartedAt"]
-    assert datetime.fromisoformat(started[:19]).replace(tzinfo=UTC) >= until.replace(microsecond=0)
+    stopped_in_time = datetime.now(UTC) < until
+    commit = shop.push_page("later")
+    said = shop.controller.trimtab("sync", shop.name)
+    if datetime.now(UTC) < until:
+        assert said.code != 0, said.text
+        assert "suspended by" in said.text
+        assert "migration" in said.text
+    shop.eventually_settled(commit)
+    assert born(shop, "web") >= until.replace(microsecond=0)
+    if stopped_in_time:
+        eventually(lambda: shop.container("store").running, what="it is healed", timeout_s=PATIENCE_S)
+        assert born(shop, "store") >= until.replace(microsecond=0)
+
+
+def born(shop: Shop, service: str) -> datetime:
+    """When the container of a service was started, to the second."""
+    started = shop.scope.api.inspect_container(f"{shop.name}-{service}-1")["State"]["StartedAt"]
+    return datetime.fromisoformat(started[:19]).replace(tzinfo=UTC)
 
 
 # -- order between applications --------------------------------------------------------------------------------------
