@@ -113,8 +113,8 @@ def test_while_a_new_version_is_not_healthy_the_old_one_keeps_serving(shop: Shop
 
 @pytest.mark.xfail(
     strict=True,
-    reason="a replacement carries the service's network aliases from its creation, so that clients who go by name "
-    "reach it before it has proved healthy",
+    reason="by default a replacement carries the service's names from its creation: the engine gives them only with a "
+    "new attachment, which would cut its own connections; 'alias: when-healthy' chooses that",
 )
 def test_nobody_is_sent_to_a_version_that_has_not_proved_healthy(shop: Shop) -> None:
     with visitor(shop, "web") as visits:
