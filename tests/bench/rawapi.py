@@ -52,7 +52,13 @@ class RawApi:
             with self._lock:
                 self._connections.append(connection)
         data = None if body is None else json.dumps(body).encode()
-        connection.request(method, API + path, data, {"Content-Type": "application/json"} if data else {})
+        headers = {"Content-Type": "application/json"} if data else {}
+        try:
+            connection.request(method, API + path, data, headers)
+        except BrokenPipeError:
+            # Kept for minutes, and closed by the engine meanwhile.
+            connection.close()
+            connection.request(method, API + path, data, headers)
         response = connection.getresponse()
         content = response.read()
         with self._lock:
