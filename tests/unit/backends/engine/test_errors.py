@@ -88,6 +88,7 @@ def test_nothing_foreign_escapes(raised: Exception, kind: type[TrimtabError]) ->
         ("/v1.41/containers/abc/json", "/containers/{}/json"),
         ("/v1.41/containers/abc", "/containers/{}"),
         ("/v1.41/images/a/b:c/json", "/images/{}/json"),
+        ("/v1.41/images/a/b:c", "/images/{}"),
         ("/v1.41/_ping", "/_ping"),
         ("/version", "/version"),
         ("/v1.41/volumes/create", "/volumes/create"),
