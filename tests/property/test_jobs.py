@@ -184,3 +184,14 @@ def test_a_job_that_is_gone_from_git_takes_its_runs_along(lab: Lab) -> None:
     process.rest()
     assert runs(lab) == []
     assert [c.name for c in lab.world.of(SHOP)] == ["shop-web-1"]
+
+
+def test_an_application_that_goes_takes_a_run_along_that_is_not_over(lab: Lab) -> None:
+    process = deployed(lab)
+    later(lab, process)
+    assert runs(lab)[0].up
+    lab.repository.push({"README": "nothing here"})
+    process.read()
+    process.reconcile()
+    assert lab.world.of(SHOP) == []
+    assert lab.world.networks == {}

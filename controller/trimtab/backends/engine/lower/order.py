@@ -55,6 +55,8 @@ def _stage(draft: Draft, by_key: Mapping[ResourceKey, Change]) -> Stage | None:
     moves = isinstance(draft.step, steps.CopyVolume | steps.SettleVolume)
     if draft.when is RunWhen.FAILURE or change is None or draft.key.kind is Kind.IMAGE or moves:
         return None
+    if draft.key.kind in RUNS and change.verb is Verb.DELETE:
+        return Stage(Part.REMOVAL)
     if draft.key.kind in RUNS:
         phase = change.after.traits.get("phase") if change.verb is Verb.RUN and change.after is not None else None
         return Stage(_PARTS[HookPhase(str(phase))], wave_of(change)) if phase else None

@@ -68,6 +68,14 @@ def _cleared(site: Site, change: Change, extra: Live, limit_s: float) -> int:
     return site.add(steps.RemoveContainer(container=container, name=extra.name), change, over)
 
 
+def stop_runs(site: Site, changes: Iterable[Change]) -> None:
+    """What still runs of what goes is stopped before its networks are removed."""
+    for change in changes:
+        if change.verb is Verb.DELETE and change.before is not None:
+            for live in (change.before, *change.extras):
+                site.removed += _stopped(site, change, live, set())
+
+
 def remove_runs(site: Site, changes: Iterable[Change]) -> None:
     """Last of all go past runs that nothing needs, and those of this very plan that are not to be kept."""
     settled = {draft.id for draft in site.drafts if draft.when is RunWhen.SUCCESS}
@@ -81,9 +89,8 @@ def remove_runs(site: Site, changes: Iterable[Change]) -> None:
             _stopped(site, change, change.before, set())
         if change.verb is Verb.DELETE and change.before is not None:
             for live in (change.before, *change.extras):
-                over = _stopped(site, change, live, settled)
                 step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name)
-                site.add(step, change, settled | over)
+                site.add(step, change, settled)
 
 
 def _stopped(site: Site, change: Change, live: Live, needs: set[int]) -> set[int]:

@@ -18,7 +18,7 @@ from trimtab.backends.engine.lower.order import put_in_order
 from trimtab.backends.engine.lower.reading import of_kind
 from trimtab.backends.engine.lower.remove import remove
 from trimtab.backends.engine.lower.replace import replace
-from trimtab.backends.engine.lower.runs import remove_runs, run
+from trimtab.backends.engine.lower.runs import remove_runs, run, stop_runs
 from trimtab.backends.engine.lower.site import Site
 from trimtab.backends.engine.lower.update import update
 from trimtab.backends.engine.steps import EngineStep
@@ -50,6 +50,7 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
     for change in of_kind(acting, Kind.CONTAINER):
         if change.verb is Verb.DELETE:
             remove(site, change, settled)
+    stop_runs(site, runs)
     _arrange(site, acting)
     objects.remove(site, acting, settled | set(site.removed))
     put_in_order(site, acting)
