@@ -110,6 +110,24 @@ def test_I8_a_lost_data_directory_changes_nothing_on_the_engine(lab: Lab) -> Non
 # -- I2 --------------------------------------------------------------------------------------------------------------
 
 
+def test_a_release_whose_end_nobody_saw_is_a_success_once_it_is_found_to_run_well(lab: Lab) -> None:
+    deployed(lab)
+    for text in (V2, V1):
+        lab.push(text)
+        whole = lab.start()
+        whole.rest()
+    lab.push(V2)
+    with pytest.raises(Killed):
+        lab.start(kill_at=(whole.ended - 1, True)).rest()
+    process = lab.start()
+    process.store.releases.interrupted("the controller ended before the sync did")
+    assert [release.phase for release in process.store.releases.list(SHOP, 1)] == [Phase.ERROR]
+    process.rest()
+    (release,) = process.store.releases.list(SHOP, 1)
+    assert (release.phase, release.revision) == (Phase.SUCCEEDED, lab.repository.head)
+    assert set(release.images) == {"db", "web"}
+
+
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 def test_I2_a_kill_at_every_step_is_recovered_from(lab: Lab, effect: bool) -> None:  # noqa: FBT001
     """I2, I3: stop after any prefix of a plan's steps: the next life converges; no duplicate, orphan or lost data."""

@@ -394,12 +394,7 @@ class Reconciler(Generic[StepT]):
             left_s = judge.seconds_to_settle(look.desired, look.observed, now, self._settle_s)
             if left_s > 0:
                 return Requeue(left_s + 0.05), state
-            state = _proved(state, look)
-            self._keep(view.key, state)
-            self._store.applied.put(state)
-            refs = frozenset(resource.name for resource in look.desired.of_kind(Kind.IMAGE))
-            self._retention.sweep(self._store.releases.recent_images(view.key, 5) | refs)
-            return None, state
+            return None, self._write_down(current, state)
         if current.target.substitute:
             return None, state
         verdict = self._probation.at_first(standing)
@@ -417,6 +412,18 @@ class Reconciler(Generic[StepT]):
         # Those that wait for it have to say why now.
         self._healthy_changed(view.key)
         return Requeue(0.0) if state.healthy_revision else Requeue(RESYNC_S), state
+
+    def _write_down(self, current: _Pass[StepT], state: AppliedState) -> AppliedState:
+        """It runs well: that is what a failure of its successor leads back to."""
+        look, key = current.look, current.view.key
+        state = _proved(state, look)
+        self._keep(key, state)
+        self._store.applied.put(state)
+        if not current.target.substitute:
+            self._carrier.confirm(look)
+        refs = frozenset(resource.name for resource in look.desired.of_kind(Kind.IMAGE))
+        self._retention.sweep(self._store.releases.recent_images(key, 5) | refs)
+        return state
 
     def _keep(self, key: AppKey, state: AppliedState) -> None:
         """What may have to be put back stays readable, whatever becomes of its branch."""
