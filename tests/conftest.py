@@ -21,7 +21,8 @@ settings.register_profile("dev", deadline=None, suppress_health_check=[HealthChe
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 # For a night: many more examples, see tests/property.
 settings.register_profile("long", parent=settings.get_profile("dev"))
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+in_ci = bool(os.environ.get("CI")) or os.environ.get("REQUIRE_DOCKER") == "1"
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in_ci else "dev"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

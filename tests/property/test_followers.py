@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from tests.support.rig import SHOP, Rig, shop
@@ -74,6 +76,19 @@ def test_a_parent_that_is_paused_leaves_its_followers_where_they_are() -> None:
     rig = settled()
     rig.world.named("shop-gate-1").status = RunState.PAUSED
     assert [c.name for c in rig.plan(APP).changes] == ["shop-gate-1"]
+
+
+def test_a_clock_that_was_set_back_does_not_make_followers_restart_again_and_again() -> None:
+    rig = settled()
+    restarted(rig, "shop-gate-1")
+    desired, observed = rig.desired(APP), rig.world.observe(SHOP, images=["web:1"])
+
+    def reasons(now: datetime) -> list[Reason]:
+        options = DiffOptions(known=frozenset(rig.inventory), now=now)
+        return [change.reason for change in make_plan(desired, observed, rig.dialect, options).changes]
+
+    assert Reason.PARENT_RESTARTED in reasons(rig.world.clock.now())
+    assert reasons(rig.world.clock.now() - timedelta(days=1)) == []
 
 
 @pytest.mark.parametrize("mode", [DriftMode.REPORT, DriftMode.IGNORE])

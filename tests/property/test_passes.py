@@ -152,6 +152,26 @@ def test_I2_a_kill_at_every_step_is_recovered_from(lab: Lab, effect: bool) -> No
     assert lab.world.violations == []
 
 
+@pytest.mark.parametrize("then", [V1, V2.replace("db:2", "db:3")], ids=["back", "on"])
+def test_I2_I3_a_commit_after_a_kill_never_lets_two_write_to_one_volume(lab: Lab, then: str) -> None:
+    """I2, I3: whatever the dead sync has begun, it stops before another container writes to its volume."""
+    deployed(lab)
+    step, killed = 0, True
+    while killed:
+        killed = False
+        lab.push(V2)
+        try:
+            lab.start(kill_at=(step, True)).rest()
+        except Killed:
+            killed = True
+        for text in (then, V1):
+            lab.push(text)
+            assert lab.start().rest().health is HealthStatus.HEALTHY
+        assert lab.world.violations == []
+        step += 1
+    assert step > 5
+
+
 def test_I2_a_half_filled_content_volume_is_made_again(lab: Lab) -> None:
     """I2: also a step that died in its middle is put right."""
     lab.push(V1)

@@ -145,7 +145,7 @@ class Process:
         self.kill_at = kill_at
         dialect = EngineDialect(installation=world.installation, seal_key=world.seal_key)
         self.planner: Planner[EngineStep] = Planner(
-            dialect, world, TreeImageResolver("trimtab"), self.store.applied, self.store.holds
+            dialect, world, TreeImageResolver("trimtab"), self.store.applied, self.store.holds, clock=clock
         )
         self.watched = Repository(source=repository, default_name="shop")
         self.catalog = Catalog([self.watched], self.store.facts, lambda _ref: repository, self.planner.unaffected)

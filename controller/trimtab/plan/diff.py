@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from trimtab.model.application import IgnoreDifference
@@ -78,7 +79,7 @@ class DiffOptions:
     """What the application allows; ``known`` are objects that were applied before.
 
     ``approved`` are ids of single changes that a person approved. ``drift`` says what is put right by itself; without
-    it, as when a person asks, everything is.
+    it, as when a person asks, everything is. ``now`` tells times that can be believed from those of a wrong clock.
     """
 
     prune: bool = True
@@ -86,6 +87,7 @@ class DiffOptions:
     known: frozenset[ResourceKey] = frozenset()
     approved: frozenset[str] = frozenset()
     drift: DriftOptions | None = None
+    now: datetime | None = None
     hooks: HookOptions = field(default_factory=HookOptions)
 
 
@@ -117,7 +119,7 @@ def diff(  # noqa: C901 - one line a case
         if found is not None and (settled := settle(found, options.drift)) is not None:
             changes[key] = settled
     _follow(changes, desired, observed, dialect, contested)
-    follow_restarts(changes, desired, observed, lambda change: settle(change, options.drift))
+    follow_restarts(changes, desired, observed, options.now, lambda change: settle(change, options.drift))
     acting = any(change.acts and key.kind is not Kind.IMAGE for key, change in changes.items())
     for run in run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks):
         changes[run.key] = run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from trimtab.model.change import Change, Disruption, FieldChange, Reason, Verb
 from trimtab.model.desired import DesiredState, Resource
@@ -21,9 +22,17 @@ Shown = Callable[[Change], Change | None]
 
 
 def follow_restarts(
-    changes: dict[ResourceKey, Change], desired: DesiredState, observed: ObservedState, shown: Shown
+    changes: dict[ResourceKey, Change],
+    desired: DesiredState,
+    observed: ObservedState,
+    now: datetime | None,
+    shown: Shown,
 ) -> None:
-    """Add a restart for each follower whose parent was, or will be, started after it; followers may have followers."""
+    """Add a restart for each follower whose parent was, or will be, started after it; followers may have followers.
+
+    A parent that was started after ``now`` was so before the clock was set back: nobody can tell what came first,
+    and a restart would not change that.
+    """
     todo = True
     while todo:
         todo = False
@@ -31,7 +40,9 @@ def follow_restarts(
             change, live = changes.get(want.key), _running(observed, want.key)
             if live is None or (change is not None and change.acts and change.disruption is not Disruption.NONE):
                 continue
-            found = next(((n, what) for n, what in _parents(want) if _started_after(n, changes, observed, live)), None)
+            found = next(
+                ((n, what) for n, what in _parents(want) if _started_after(n, changes, observed, live, now)), None
+            )
             if found is None or (change is not None and change.reason is Reason.PARENT_RESTARTED):
                 continue
             added = shown(_restart(change, want, live, *found))
@@ -50,7 +61,11 @@ def _parents(want: Resource) -> Iterator[tuple[ResourceKey, str]]:
 
 
 def _started_after(
-    parent: ResourceKey, changes: Mapping[ResourceKey, Change], observed: ObservedState, live: Live
+    parent: ResourceKey,
+    changes: Mapping[ResourceKey, Change],
+    observed: ObservedState,
+    live: Live,
+    now: datetime | None,
 ) -> bool:
     change = changes.get(parent)
     if change is not None and change.verb is Verb.UPDATE and change.disruption is Disruption.RESTART:
@@ -60,7 +75,9 @@ def _started_after(
         return not paused and any(field.path.startswith("/State/") for field in change.fields)
     other = _running(observed, parent)
     began, own = other.running.started_at if other is not None else None, live.running.started_at
-    return began is not None and own is not None and own < began
+    if began is None or own is None or (now is not None and began > now):
+        return False
+    return own < began
 
 
 def _running(observed: ObservedState, key: ResourceKey) -> Live | None:

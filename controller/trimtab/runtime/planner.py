@@ -26,8 +26,9 @@ from trimtab.plan.drift import DriftOptions, is_repair
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.imagepins import candidates, pin_images
 from trimtab.plan.runs import HookOptions
-from trimtab.ports import AppliedStates, Backend, Driver, Holds, ImageResolver, Preflight
+from trimtab.ports import AppliedStates, Backend, Clock, Driver, Holds, ImageResolver, Preflight
 from trimtab.runtime.buildreasons import BuildReasons
+from trimtab.runtime.clock import SystemClock
 
 StepT = TypeVar("StepT")
 NO_IMAGES: Mapping[str, str] = {}
@@ -71,12 +72,14 @@ class Planner(Generic[StepT]):
         *,
         on_rendered: Callable[[DesiredState], None] = lambda _desired: None,
         preflight: Preflight | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """``on_rendered`` is told of each fresh rendering, so that its secrets can be masked wherever they turn up.
 
         ``preflight`` is asked what stands in the way of each plan that does something.
         """
         self._preflight = preflight
+        self._clock = clock or SystemClock()
         self._on_rendered = on_rendered
         self._backend = backend
         self._driver = driver
@@ -174,6 +177,7 @@ class Planner(Generic[StepT]):
             approved=self._approved(removals.candidates(desired, observed)),
             hooks=hooks,
             drift=drift,
+            now=self._clock.now(),
         )
         plan = make_plan(desired, _as_applied(observed, objects), self._backend, options, diagnostics)
         if self._reasons is not None and snapshot is not None:

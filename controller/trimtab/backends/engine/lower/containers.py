@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.lower import traffic
-from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volumes, wanted
+from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volumes, wanted, written_volumes
 from trimtab.backends.engine.lower.site import IMAGE_S, START_S, STOP_MARGIN_S, Site
 from trimtab.model.change import Change
 from trimtab.model.observed import Live
@@ -89,9 +89,14 @@ def remove(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:
     return node
 
 
-def discard_extra(site: Site, change: Change, extra: Live, proved: set[int]) -> int:
-    """Remove what is there once too often, when the one that stays has proved itself."""
-    held = site.claims(extra.fields) & site.wanted_claims
+def discard_extra(
+    site: Site, change: Change, extra: Live, proved: set[int], exclusive: frozenset[str] = frozenset()
+) -> int:
+    """Remove what is there once too often, when the one that stays has proved itself.
+
+    ``exclusive``: volumes that the one that stays is about to write to; who else writes to them stops before.
+    """
+    held = site.claims(extra.fields) & site.wanted_claims | written_volumes(extra.fields) & exclusive
     stopped = stop(site, change, extra, () if held else proved)
     site.drafts.releases(stopped, held)
     removed = remove(site, change, extra, {stopped, *proved})

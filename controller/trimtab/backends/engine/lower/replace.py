@@ -5,7 +5,7 @@ from __future__ import annotations
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lower import conditions, containers, traffic
-from trimtab.backends.engine.lower.reading import grace_s, present, update_rule, wanted
+from trimtab.backends.engine.lower.reading import grace_s, present, update_rule, wanted, written_volumes
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Replacement, Site
 from trimtab.model.change import Change, Order
 from trimtab.model.observed import RunState
@@ -54,11 +54,12 @@ def replace(site: Site, change: Change) -> None:
         undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=grace_s(want))
     undone = site.add(undo, change, undo_needs, when=RunWhen.FAILURE, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)
     removed = containers.remove(site, change, old, {proof, *named, *({stop} if stop else ())})
+    volumes = written_volumes(want.spec) if stop_first else frozenset()
     for extra in extras:
-        containers.discard_extra(site, change, extra, {proof})
+        containers.discard_extra(site, change, extra, {proof}, volumes)
     renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, {removed})
     site.drafts.renames(renamed, want.name)
-    site.drafts.takes(start, site.claims(want.spec), undone)
+    site.drafts.takes(start, site.claims(want.spec) | volumes, undone)
     site.places[change.key] = Places(ref=ref, name=want.name, started=started, last={renamed})
     # Draining is the first of stopping.
     stops = {stop, *(site.drafts.needs_of(stop) - needs)} if stop and stop_first else set()

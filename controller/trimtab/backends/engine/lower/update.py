@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.fields import field_of
 from trimtab.backends.engine.lower import conditions, containers
-from trimtab.backends.engine.lower.reading import grace_s, present, wanted
+from trimtab.backends.engine.lower.reading import grace_s, present, wanted, written_volumes
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Site
 from trimtab.model.change import Change, Reason
 from trimtab.model.desired import Resource
@@ -38,14 +38,15 @@ def update(site: Site, change: Change) -> None:
         step = steps.RestartContainer(container=ref, name=live.name, grace_s=grace_s(want))
         last = {site.add(step, change, needs, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)}
     started = set(last)
+    volumes = written_volumes(want.spec) if start is not None else frozenset()
     for extra in change.extras:
-        containers.discard_extra(site, change, extra, started)
+        containers.discard_extra(site, change, extra, started, volumes)
     if live.name != want.name:
         renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, last)
         site.drafts.renames(renamed, want.name)
         last = {renamed}
     if start is not None:
-        site.drafts.takes(start, site.claims(want.spec))
+        site.drafts.takes(start, site.claims(want.spec) | volumes)
     site.places[change.key] = Places(ref=ref, name=want.name, started=started, last=last)
 
 
