@@ -51,6 +51,8 @@ class Reason(StrEnum):
     JOB_DUE = "job-due"
     PROTECTED = "protected"
     APPROVED = "approved"
+    AWAITS_PROMOTION = "awaits-promotion"
+    NOT_PROMOTABLE = "not-promotable"
     MOVED = "moved"
     IMMUTABLE_DATA = "immutable-data"
     NAME_TAKEN = "name-taken"
@@ -72,6 +74,17 @@ class Order(StrEnum):
 
     START_FIRST = "start-first"
     STOP_FIRST = "stop-first"
+
+
+class Promotion(StrEnum):
+    """What becomes of a replacement that waits for a person. AT_ONCE: nothing of it can be prepared before.
+
+    STAGE: the new one is made and proved beside the old one, and that is all.
+    """
+
+    NONE = ""
+    STAGE = "stage"
+    AT_ONCE = "at-once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +132,7 @@ class Change:
     disruption: Disruption = Disruption.NONE
     order: Order | None = None
     order_reason: str = ""
+    promotion: Promotion = Promotion.NONE
     loses_data: bool = False
     origin: Origin | None = None
 

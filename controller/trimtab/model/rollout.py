@@ -49,10 +49,11 @@ class Traffic:
     ``drain_s``: how long an old one goes on after it left its proxy's sight; None: it is stopped without leaving it.
     ``unready_s``: the longest that its health check may take to say that it is gone.
     ``alias_when_healthy``: a new one beside an old one gets the service's names only when it has proved itself.
-    ``together``: all new ones prove themselves before the first old one goes.
+    ``together``: all new ones prove themselves before the first old one goes; ``by_hand``: and a person says so.
     """
 
     drain_s: float | None = None
     unready_s: float = 0.0
     alias_when_healthy: bool = False
     together: bool = False
+    by_hand: bool = False

@@ -68,6 +68,7 @@ def plan_id(desired: DesiredState, target: str, changes: Sequence[Change]) -> st
                     "after": change.after.digest if change.after else "",
                     "extras": [live.handle for live in change.extras],
                     **({"source": change.source.handle} if change.source else {}),
+                    **({"promotion": change.promotion.value} if change.promotion else {}),
                     "fields": [[field.path, field.before, field.after] for field in change.fields],
                 }
                 for change in changes

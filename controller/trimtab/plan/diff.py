@@ -16,7 +16,7 @@ from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason,
 from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.keys import RUNS, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
-from trimtab.plan import moves, removals
+from trimtab.plan import moves, promotion, removals
 from trimtab.plan.drift import DriftOptions, settle
 from trimtab.plan.guards import data as guard_data
 from trimtab.plan.outlived import follow_restarts
@@ -120,8 +120,10 @@ def diff(  # noqa: C901 - one line a case
             changes[key] = settled
     _follow(changes, desired, observed, dialect, contested)
     follow_restarts(changes, desired, observed, options.now, lambda change: settle(change, options.drift))
+    promotion.withhold(changes, desired, observed, dialect, options.approved)
     acting = any(change.acts and key.kind is not Kind.IMAGE for key, change in changes.items())
-    for run in run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks):
+    runs = run_changes(desired, observed, acting=acting, prune=options.prune, options=options.hooks)
+    for run in promotion.runs_meanwhile(runs, tuple(changes.values())):
         changes[run.key] = run
     moves.exclusive(changes, observed, dialect)
     moves.going_back(changes, desired, observed, dialect)

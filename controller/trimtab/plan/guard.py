@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trimtab.model.change import Change
 from trimtab.model.plan import Decision, Verdict
+from trimtab.plan import promotion
 from trimtab.plan.guards.holds import PRUNE_COUNT, PRUNE_SHARE, holds
 from trimtab.plan.guards.inputs import GuardInputs
 from trimtab.plan.guards.refusals import refusals
@@ -17,7 +18,7 @@ def guard(changes: tuple[Change, ...], inputs: GuardInputs) -> Verdict:
     held = holds(changes, inputs)
     if held and inputs.plan_id not in inputs.approved:
         return Verdict(decision=Decision.HOLD, diagnostics=tuple(held), waits_for="approval")
-    return Verdict(decision=Decision.GO)
+    return promotion.verdict(changes, inputs.place) or Verdict(decision=Decision.GO)
 
 
 __all__ = ["PRUNE_COUNT", "PRUNE_SHARE", "GuardInputs", "guard"]

@@ -6,7 +6,7 @@ What becomes of the service's own remaining containers is in the plan itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from trimtab.model.change import Change, Verb
 from trimtab.model.desired import DesiredState
 from trimtab.model.keys import Kind
 from trimtab.model.plan import StepOutcome, StepStatus
-from trimtab.model.rollout import FailureAction, UpdateRule
+from trimtab.model.rollout import FailureAction, Traffic, UpdateRule
 
 
 def as_way_back(desired: DesiredState) -> DesiredState:
@@ -26,12 +26,17 @@ def as_way_back(desired: DesiredState) -> DesiredState:
     return replace(
         desired,
         resources={
-            key: replace(want, traits={**want.traits, "update": want.traits["rollback"]})
-            if "rollback" in want.traits
-            else want
+            key: replace(want, traits=_back(want.traits)) if "rollback" in want.traits else want
             for key, want in desired.resources.items()
         },
     )
+
+
+def _back(traits: Mapping[str, object]) -> Mapping[str, object]:
+    """By the rules of a rollback, and waiting for nobody's promotion."""
+    traffic = traits.get("traffic")
+    at_once = {"traffic": replace(traffic, by_hand=False)} if isinstance(traffic, Traffic) else {}
+    return {**traits, "update": traits["rollback"], **at_once}
 
 
 def judged(changes: Sequence[Change], outcomes: Sequence[StepOutcome], error: TrimtabError) -> TrimtabError:

@@ -16,6 +16,10 @@ from trimtab.plan.taskstatus import judged, run_statuses
 # Source: the restart manager's backoff doubles from 0.1 s, so three restarts are over within a second.
 LOOP_RESTARTS = 3
 LOOP_WINDOW_S = 30.0
+_PROMOTION = {
+    Reason.AWAITS_PROMOTION: HealthStatus.PROGRESSING,
+    Reason.NOT_PROMOTABLE: HealthStatus.DEGRADED,
+}
 
 
 def resource_statuses(
@@ -33,10 +37,18 @@ def resource_statuses(
         change = by_key.get(key)
         name = want.name if want is not None else lives[0].name
         health, message = _health(want, lives, now)
+        if change is not None and change.reason in _PROMOTION:
+            health, message = _with_promotion(health, change), change.detail
         lines.append(
             ResourceStatus(key=key, name=name, sync=_sync(change), health=health, message=message or _why(change))
         )
     return tuple(sorted((*lines, *run_statuses(desired, observed, now)), key=lambda line: line.key))
+
+
+def _with_promotion(health: HealthStatus, change: Change) -> HealthStatus:
+    """What serves may be well: with a new one beside it that is not, or not there yet, the whole is not at its end."""
+    own = HealthStatus.HEALTHY if health is HealthStatus.MISSING else health
+    return worst((own, _PROMOTION[change.reason]))
 
 
 def _sync(change: Change | None) -> SyncStatus:

@@ -14,6 +14,7 @@ from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
 from trimtab.model.records import AppliedObject, FailedBuild
 from trimtab.model.status import Phase
+from trimtab.plan import promotion
 from trimtab.plan.setback import judged
 from trimtab.ports import Clock, Driver, EventSink, Meter, StepContext, Store
 from trimtab.runtime import executor
@@ -133,6 +134,8 @@ class Carrier(Generic[StepT]):
         well = Phase.ROLLED_BACK if instead_of else Phase.SUCCEEDED
         phase = well if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
         said = str(error) if error else f"in the place of {instead_of}" if instead_of else ""
+        if not said and promotion.waits(plan.changes):
+            said = "prepared; waits for promotion"
         self._store.releases.finish(plan.app, release, phase, said, self._images(look))
         return Carried(outcomes=outcomes, release=release, error=error, cancelled=stopped and error is None)
 
@@ -161,7 +164,7 @@ class Carrier(Generic[StepT]):
         handles = {outcome.key: outcome.outputs["id"] for outcome in outcomes if "id" in outcome.outputs}
         present, gone = [], []
         for change in look.plan.changes:
-            if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts:
+            if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts or change.promotion:
                 continue
             if change.before is not None and change.before.was is not None:
                 gone.append(change.before.was)

@@ -17,6 +17,7 @@ from trimtab.model.drift import DriftMode
 from trimtab.model.keys import AppKey
 from trimtab.model.plan import Decision
 from trimtab.model.windows import SyncWindow
+from trimtab.plan import promotion
 from trimtab.plan.windows import closed, seconds_left, windows_of
 from trimtab.ports import Clock, Store
 from trimtab.runtime.order import Order
@@ -107,6 +108,8 @@ class Gate:
 def _unless_go(look: Look[StepT]) -> Hold | None:
     if look.verdict.decision is Decision.GO:
         return None
+    if said := promotion.reason_of(look.verdict):
+        return Hold(reason=said, refuses=True, waits=True)
     return Hold(reason="; ".join(str(d) for d in look.verdict.diagnostics), waits=bool(look.verdict.waits_for))
 
 

@@ -18,7 +18,7 @@ from trimtab.model.observed import ObservedState
 from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.model.records import AppliedObject
 from trimtab.model.snapshot import Snapshot, Tree
-from trimtab.plan import removals
+from trimtab.plan import promotion, removals
 from trimtab.plan.assemble import make_plan, plan_id
 from trimtab.plan.canonical import digest
 from trimtab.plan.diff import DiffOptions, image_change
@@ -174,7 +174,9 @@ class Planner(Generic[StepT]):
             prune=prune,
             ignore=_ignored(application),
             known=frozenset(objects),
-            approved=self._approved(removals.candidates(desired, observed)),
+            approved=self._approved(
+                (*removals.candidates(desired, observed), *promotion.candidates(desired, observed, self._backend))
+            ),
             hooks=hooks,
             drift=drift,
             now=self._clock.now(),

@@ -24,6 +24,7 @@ from trimtab.model.records import AppliedState, RequestVerb
 from trimtab.model.status import HealthStatus, Next, Requeue, Retry, Stalled, Wait
 from trimtab.model.trigger import Trigger, TriggerKind
 from trimtab.model.windows import SyncWindow
+from trimtab.plan import promotion
 from trimtab.plan import status as judge
 from trimtab.plan.drift import reported_paths, unasked
 from trimtab.plan.imagepins import images_of
@@ -257,6 +258,10 @@ class Reconciler(Generic[StepT]):
         if carried.done:
             now = self._clock.now()
             self._tries.forget(view.key)
+            if promotion.waits(look.plan.changes):
+                # Not applied before it is promoted.
+                self._reporter.staged(look, view)
+                return Requeue(0.0)
             if not target.substitute:
                 state = replace(state, failed_revision="", failed_digest="", failed_reason="", tried=0)
             state = _applied(state, look, now)

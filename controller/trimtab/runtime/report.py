@@ -116,6 +116,12 @@ class Reporter:
         if trigger.revision and not target.substitute:
             self._meter.observe("time_to_deploy_seconds", took_s, name=view.key.name, namespace=view.key.namespace)
 
+    def staged(self, look: Look[StepT], view: View) -> None:
+        """All of a plan was carried out, and new containers wait beside the old ones."""
+        names = ", ".join(change.name for change in look.plan.changes if change.promotion)
+        done = f"new ones run well beside {names}" if names else "all that does not wait for promotion is done"
+        self._event(view.key, "Staged", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
+
     def failed(self, look: Look[StepT], view: View, state: AppliedState, error: TrimtabError, *, final: bool) -> None:
         """A sync failed; ``final``: this desired state will not be tried again by itself."""
         before = self._store.statuses.get(view.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic, Origin
 from trimtab.model.keys import Kind
+from trimtab.plan import promotion
 from trimtab.plan.guards import data
 from trimtab.plan.guards.inputs import GuardInputs, problem
 
@@ -20,6 +21,7 @@ def holds(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnostic]:
         *_mass_prune(changes, inputs),
         *_data_loss(changes, inputs),
         *data.out_of_sight(changes, inputs.observed, inputs.approval),
+        *promotion.at_once(changes, inputs.place, inputs.approval),
     ]
 
 

@@ -20,9 +20,10 @@ from trimtab.backends.engine.lower.remove import remove
 from trimtab.backends.engine.lower.replace import replace
 from trimtab.backends.engine.lower.runs import remove_runs, run, stop_runs
 from trimtab.backends.engine.lower.site import Site
+from trimtab.backends.engine.lower.stage import stage
 from trimtab.backends.engine.lower.update import update
 from trimtab.backends.engine.steps import EngineStep
-from trimtab.model.change import Change, Verb
+from trimtab.model.change import Change, Promotion, Verb
 from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node
 from trimtab.plan.own import hands_over
@@ -40,7 +41,8 @@ def lower(site: Site, changes: Sequence[Change]) -> tuple[Node[EngineStep], ...]
         for change in of_kind(acting, kind):
             objects.make(site, change)
     for key in conditions.start_order(site, by_key):
-        if (work := _WORK.get(by_key[key].verb)) is not None:
+        staged = by_key[key].promotion is Promotion.STAGE
+        if (work := stage if staged else _WORK.get(by_key[key].verb)) is not None:
             work(site, by_key[key])
     runs = [change for change in acting if change.key.kind in RUNS]
     for change in runs:

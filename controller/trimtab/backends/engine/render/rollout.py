@@ -74,14 +74,16 @@ def traffic(writer: SpecWriter, rollout: Rollout) -> Traffic:
         _impossible(writer, "alias: when-healthy", "with a network_mode it has no names", "leave 'alias' out")
     if rollout.strategy is RolloutStrategy.BLUE_GREEN:
         _beside_each_other(writer)
-    if rollout.promote is Promote.MANUAL:
-        why = "this version promotes by itself only"
-        _impossible(writer, "promote: manual", why, "leave it out, or turn automated sync off to decide when it begins")
+    by_hand = rollout.promote is Promote.MANUAL
+    if by_hand and rollout.strategy is not RolloutStrategy.BLUE_GREEN:
+        why = "containers that are replaced in groups are not promoted at one moment"
+        _impossible(writer, "promote: manual", why, "add 'strategy: blue-green', or leave it out")
     return Traffic(
         drain_s=rollout.drain_s,
         unready_s=_unready_s(writer) if rollout.drain_s is not None else 0.0,
         alias_when_healthy=rollout.alias is AliasFrom.WHEN_HEALTHY,
         together=rollout.strategy is RolloutStrategy.BLUE_GREEN,
+        by_hand=by_hand,
     )
 
 
@@ -119,7 +121,8 @@ def _beside_each_other(writer: SpecWriter) -> None:
         if isinstance(mount, Mapping) and mount.get("type") == "volume" and mount.get("source")
         and not mount.get("read_only")
     ]  # fmt: skip
-    writes = [] if reader.text("deploy", "update_config", "order") == Order.START_FIRST.value else writes
+    order = reader.text("deploy", "update_config", "order")
+    writes = [] if order == Order.START_FIRST.value else writes
     mode = reader.text("network_mode")
     if fixed:
         why = f"port {fixed[0]} can only be held once"
@@ -129,6 +132,8 @@ def _beside_each_other(writer: SpecWriter) -> None:
         why = f"with network_mode {mode} ports can only be held once"
     elif writes:
         why = f"volume {writes[0]} must not have two writers (deploy.update_config.order: start-first allows it)"
+    elif order == Order.STOP_FIRST.value:
+        why = "deploy.update_config.order says stop-first"
     else:
         return
     _impossible(writer, "strategy: blue-green", why, "put a proxy in front of it, or roll")
