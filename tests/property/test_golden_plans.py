@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.rig import Rig, Services, shop
-from trimtab.model.application import Application
+from tests.support.rig import Rig, Services, application, project
+from trimtab.model.application import Application, Promote, Rollout, RolloutStrategy, ServiceSettings
 from trimtab.model.plan import Plan
 from trimtab.plan.guard import GuardInputs, guard
 from trimtab.plan.render import PlanHeader, plan_document, plan_markdown, plan_text
@@ -22,12 +22,17 @@ VOLUMES = {"data": {"name": "shop_data"}}
 WEB = {"image": "web:1", **CHECK, "ports": [{"target": 80, "published": "8080", "protocol": "tcp"}]}
 API = {"image": "api:1", **CHECK, "mem_limit": "256m", "environment": {"PASSWORD": "swordfish", "MODE": "a"}}
 DB = {"image": "db:1", **DATA}
+WEB_3 = {**CHECK, "deploy": {"replicas": 3, "update_config": {"parallelism": 2, "delay": "10s", "monitor": "20s"}}}
+API_3 = {**CHECK, "image": "api:1", "deploy": {"replicas": 2, "update_config": {"order": "stop-first"}}}
+BLUE_GREEN = {"web": ServiceSettings(rollout=Rollout(strategy=RolloutStrategy.BLUE_GREEN))}
+MANUAL = {"web": ServiceSettings(rollout=Rollout(strategy=RolloutStrategy.BLUE_GREEN, promote=Promote.MANUAL))}
+SETTINGS = {"blue-green": BLUE_GREEN, "promotion-prepared": MANUAL, "promotion-waits": MANUAL}
 SHOP: Services = {"web": WEB, "api": API, "db": DB}
 
 
-def app(services: Services) -> Application:
+def app(services: Services, settings: Mapping[str, ServiceSettings] = {}) -> Application:
     volumes = VOLUMES if any("volumes" in service for service in services.values()) else {}
-    return shop(services, volumes=volumes)
+    return application(project(services, volumes=volumes), service_settings=settings)
 
 
 def live_edit(rig: Rig) -> None:
@@ -44,6 +49,12 @@ def stranger(rig: Rig) -> None:
     rig.world.add_container("shop-new-1")
 
 
+def prepared(rig: Rig) -> None:
+    """The new one stands beside the old one."""
+    after = app({"web": {**CHECK, "image": "web:2"}}, MANUAL)
+    assert not rig.run(rig.plan(after), after).errors
+
+
 Case = tuple[Services | None, Services, Callable[[Rig], None]]
 MANY = {f"s{n}": {"image": "web:1"} for n in range(8)}
 CASES: dict[str, Case] = {
@@ -56,24 +67,36 @@ CASES: dict[str, Case] = {
     "drift": (SHOP, SHOP, live_edit),
     "scaled": ({"web": {"image": "web:1"}}, {"web": {"image": "web:1", "deploy": {"replicas": 3}}}, nothing),
     "held-prune": (MANY, {"s0": {"image": "web:1"}}, nothing),
+    "groups": (
+        {"web": {**WEB_3, "image": "web:1"}, "api": API_3, "one": {"image": "one:1"}},
+        {"web": {**WEB_3, "image": "web:2"}, "api": {**API_3, "image": "api:2"}, "one": {"image": "one:2"}},
+        nothing,
+    ),
+    "blue-green": ({"web": {**CHECK, "image": "web:1"}}, {"web": {**CHECK, "image": "web:2"}}, nothing),
+    "promotion-prepared": (
+        {"web": {**CHECK, "image": "web:1"}, "old": {"image": "old:1"}}, {"web": {**CHECK, "image": "web:2"}}, nothing
+    ),
+    "promotion-waits": (
+        {"web": {**CHECK, "image": "web:1"}, "old": {"image": "old:1"}}, {"web": {**CHECK, "image": "web:2"}}, prepared
+    ),
     "name-taken": (SHOP, {**SHOP, "new": {"image": "web:1"}}, stranger),
 }  # fmt: skip
 
 
-def planned(case: Case) -> tuple[Rig, Application, Plan[object]]:
+def planned(case: Case, settings: Mapping[str, ServiceSettings]) -> tuple[Rig, Application, Plan[object]]:
     before, after, meddle = case
     rig = Rig()
     if before is not None:
-        rig.converge(app(before))
+        rig.converge(app(before, settings))
     meddle(rig)
-    return rig, app(after), rig.plan(app(after))  # type: ignore[return-value]
+    return rig, app(after, settings), rig.plan(app(after, settings))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_plan_reads_as_it_did(name: str) -> None:
-    rig, application, plan = planned(CASES[name])
-    desired, observed = rig.desired(application), rig.world.observe(application.key)
-    verdict = guard(plan.changes, GuardInputs(app=application, desired=desired, observed=observed, plan_id=plan.id))
+    rig, wanted, plan = planned(CASES[name], SETTINGS.get(name, {}))
+    desired, observed = rig.desired(wanted), rig.world.observe(wanted.key)
+    verdict = guard(plan.changes, GuardInputs(app=wanted, desired=desired, observed=observed, plan_id=plan.id))
     header = PlanHeader(
         app="shop", ref="main", revision="4f2c1a9deadbeef", subject="a *change*", author="Ada", age_s=200,
         applied_revision="9d01e77", health="Healthy",

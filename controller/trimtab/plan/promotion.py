@@ -235,12 +235,15 @@ def runs_meanwhile(runs: Iterable[Change], changes: Iterable[Change]) -> tuple[C
     """The runs of a sync that stops half-way: none that comes after it, and none of its own is tidied up."""
     if not waits(changes):
         return tuple(runs)
-    return tuple(
-        run
-        for run in runs
-        if (run.verb is Verb.RUN and run.after is not None and run.after.traits.get("phase") != HookPhase.POST_SYNC)
-        or (run.verb is not Verb.RUN and run.reason is not Reason.UNUSED)
-    )
+    found = []
+    for run in runs:
+        if run.verb is Verb.RUN and run.after is not None:
+            if run.after.traits.get("phase") != HookPhase.POST_SYNC:
+                # It is what says that it was run, until the sync is at its end.
+                found.append(replace(run, after=replace(run.after, traits={**run.after.traits, "tidy": False})))
+        elif run.reason is not Reason.UNUSED:
+            found.append(run)
+    return tuple(found)
 
 
 def at_once(changes: Iterable[Change], place: Origin, approval: str) -> list[Diagnostic]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from trimtab.model.change import Change, Disruption, FieldChange
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.plan import Plan, Verdict
+from trimtab.plan.render.rollout import rollout_document
 
 StepT = TypeVar("StepT")
 FORMAT_VERSION = 1
@@ -67,6 +68,7 @@ def change_document(change: Change) -> dict[str, object]:
         }[change.disruption],
         "order": change.order.value if change.order else None,
         "orderReason": change.order_reason or None,
+        "rollout": rollout_document(change),
         "dataLoss": change.loses_data,
         "approval": change.approval or None,
         "copiedFrom": change.source.name if change.source else None,

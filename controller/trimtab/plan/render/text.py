@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason, Verb
+from trimtab.model.change import Change, Disruption, FieldChange, Reason, Verb
 from trimtab.model.diagnostics import Severity
 from trimtab.model.plan import Decision, Plan, Verdict
 from trimtab.plan.render.document import PlanHeader
+from trimtab.plan.render.rollout import rolled
 from trimtab.plan.render.summary import summary_line
 from trimtab.plan.units import ago, human
 
@@ -33,6 +34,7 @@ _WORDS = {
     Reason.SPEC_CHANGED: "",
     Reason.IMAGE_CHANGED: "",
 }
+_WAITING = {Reason.PROTECTED: Verb.DELETE, Reason.APPROVED: Verb.DELETE, Reason.AWAITS_PROMOTION: Verb.REPLACE}
 _ORDER_OF_VERBS = tuple(SYMBOLS)
 # Longer values are cut in the middle of a terminal line; JSON has them whole.
 VALUE_WIDTH = 60
@@ -82,16 +84,16 @@ def change_lines(changes: Sequence[Change]) -> list[str]:
     width = max((len(change.name) for change in shown), default=0)
     lines = []
     for change in shown:
-        # A removal that waits for a person is shown as what it would be.
-        shown_as = Verb.DELETE if change.approval else change.verb
+        # What waits for a person is shown as what it would be.
+        shown_as = _WAITING.get(change.reason, change.verb) if change.approval else change.verb
         verb, kind = f"{SYMBOLS[shown_as]} {shown_as.value:<8}", f"{change.key.kind.value:<10}"
-        lines.append(f"  {verb} {kind} {change.name:<{width}}  {_why(change)}".rstrip())
+        lines.append(f"  {verb} {kind} {change.name:<{width}}  {_why(change, shown)}".rstrip())
         if change.verb in {Verb.UPDATE, Verb.REPLACE, Verb.KEEP}:
             lines += [_field(field) for field in change.fields]
     return lines
 
 
-def _why(change: Change) -> str:
+def _why(change: Change, among: Sequence[Change]) -> str:
     parts = [change.detail or _WORDS.get(change.reason, change.reason.value.replace("-", " "))]
     if change.approval and not change.acts:
         parts[0] = f"held: {parts[0]}"
@@ -101,10 +103,7 @@ def _why(change: Change) -> str:
         parts.insert(0, "in place, no restart" if change.disruption is Disruption.NONE else "")
         if change.reason is Reason.STOPPED:
             parts = [f"{change.detail}; will be started"]
-    if change.verb is Verb.REPLACE and change.order is Order.START_FIRST:
-        parts.append("starts first, waits until it runs well, then stops the old one")
-    if change.verb is Verb.REPLACE and change.order is Order.STOP_FIRST:
-        parts.append(f"stops the old one first ({change.order_reason}), puts it back if the new one fails")
+    parts += rolled(change, among)
     if change.extras and change.verb is not Verb.KEEP:
         parts.append(f"and removes {len(change.extras)} left over")
     return "; ".join(part for part in parts if part)
