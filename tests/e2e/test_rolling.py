@@ -168,3 +168,48 @@ def test_a_release_of_two_services_is_taken_back_as_a_whole(shop: Shop) -> None:
     assert len(shop.controller.events(shop.name, "ReleaseUnhealthy")) == len(
         set(shop.controller.events(shop.name, "ReleaseUnhealthy"))
     ), "a failed revision is not hammered"
+
+
+def test_blue_green_by_hand_serves_the_old_version_until_the_new_one_is_approved(shop: Shop) -> None:
+    rollout = (
+        "    x-trimtab: {rollout: {strategy: blue-green, promote: manual, alias: when-healthy}}\n    build: ./web\n"
+    )
+    shop.push(shop.edit("    build: ./web\n", rollout), "promoted by hand")
+    shop.eventually_settled()
+    blue = shop.container("web")
+    with visitor(shop, "web") as visits:
+        shop.push_page("the green page")
+        message = shop.eventually_says("waits for promotion: trimtab approve")
+        assert shop.controller.status(shop.name)["health"] == "Progressing"
+        green = next(found for name, found in shop.containers().items() if "-web-1-" in name)
+        assert shop.container("web") == blue, "not even restarted"
+        assert green.running
+        visits.eventually_go_on()
+        assert set(visits.answers()) == {"the first page"}
+        refused = shop.controller.trimtab("sync", shop.name)
+        assert (refused.code, message in refused.text) == (1, True), "asking again does not help"
+        assert "waits for promotion" in shop.controller.trimtab("plan", str(shop.repo.path)).out
+
+        approved = shop.controller.trimtab("approve", shop.name, message.split()[-1])
+        assert approved.code == 0, approved.text
+        visits.eventually_see("the green page")
+        shop.eventually_settled()
+    assert shop.container("web").id == green.id, "it was proved before, and is taken as it is"
+    assert shop.container("web").started_at == green.started_at
+    assert set(shop.containers()) == {f"{shop.name}-web-1", f"{shop.name}-store-1"}
+    run = shop.controller.last_run()
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    assert shop.controller.steps(after_run=run) == [], "the second one has nothing to do"
+
+
+def test_an_update_that_fails_is_paused_where_it_says_so(shop: Shop) -> None:
+    deploy = "    deploy: {replicas: 2, update_config: {failure_action: pause}}\n    build: ./web\n"
+    shop.push(shop.edit("    build: ./web\n", deploy), "two of it, and failures pause")
+    shop.eventually_settled()
+    old = shop.containers()
+    bad = shop.push(NEVER_WELL, "never well")
+    shop.eventually_tells("ReleaseUnhealthy", bad[:7])
+    message = shop.eventually_says("1 of 2 replacements of web failed: the update is paused, as failure_action says")
+    assert shop.controller.status(shop.name)["health"] == "Degraded", message
+    assert shop.containers() == old, "the second one was not begun"
+    assert shop.controller.events(shop.name, "RolledBack") == []

@@ -181,6 +181,7 @@ class PlannedChange(Answer):
     downtime: str
     order: str | None
     orderReason: str | None  # noqa: N815
+    rollout: dict[str, object] | None
     dataLoss: bool  # noqa: N815
     approval: str | None
     copiedFrom: str | None  # noqa: N815
