@@ -46,7 +46,7 @@ def test_every_step_of_the_engine_has_a_deadline_on_the_page() -> None:
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_nodes_of_a_plan_have_the_deadlines_that_the_page_says(name: str) -> None:
-    for node in planned(CASES[name])[2].nodes:
+    for node in planned(name)[2].nodes:
         assert 0 < node.timeout_s < float("inf")
         assert bound_of(type(node.step)).fits(node.timeout_s), (node.step, node.timeout_s)
 

@@ -83,8 +83,9 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-def planned(case: Case, settings: Mapping[str, ServiceSettings]) -> tuple[Rig, Application, Plan[object]]:
-    before, after, meddle = case
+def planned(name: str) -> tuple[Rig, Application, Plan[object]]:
+    before, after, meddle = CASES[name]
+    settings = SETTINGS.get(name, {})
     rig = Rig()
     if before is not None:
         rig.converge(app(before, settings))
@@ -94,7 +95,7 @@ def planned(case: Case, settings: Mapping[str, ServiceSettings]) -> tuple[Rig, A
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_plan_reads_as_it_did(name: str) -> None:
-    rig, wanted, plan = planned(CASES[name], SETTINGS.get(name, {}))
+    rig, wanted, plan = planned(name)
     desired, observed = rig.desired(wanted), rig.world.observe(wanted.key)
     verdict = guard(plan.changes, GuardInputs(app=wanted, desired=desired, observed=observed, plan_id=plan.id))
     header = PlanHeader(

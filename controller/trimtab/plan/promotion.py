@@ -160,6 +160,8 @@ def _alone(replaced: Iterable[Change], changes: Mapping[ResourceKey, Change], ob
             renewed = other is not None and (other.verb is Verb.REPLACE or (other.verb is Verb.CREATE and other.extras))
             if need.key.kind is Kind.NETWORK and renewed:
                 return f"its network {need.key.name} is made anew"
+            if other is not None and other.source is not None and other.acts:
+                return f"its volume {need.key.name} takes over another's data"
     return ""
 
 
