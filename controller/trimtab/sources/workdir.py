@@ -30,7 +30,8 @@ class WorkingDirectory:
         if not path.is_dir():
             raise ConfigError(f"{path} is not a directory", hint="give a directory with manifests, or --repo URL")
         self.root = enclosing_root(path)
-        self.path = path.resolve().relative_to(self.root).as_posix().removeprefix(".")
+        below = path.resolve().relative_to(self.root)
+        self.path = below.as_posix() if below.parts else ""
         self.url = str(self.root)
 
     def poll(self) -> str:

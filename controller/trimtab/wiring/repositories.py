@@ -10,6 +10,7 @@ from trimtab.errors import ConfigError
 from trimtab.images.changedfiles import changed_files
 from trimtab.images.resolver import TreeImageResolver
 from trimtab.model.application import SourceRef
+from trimtab.model.snapshot import PathEscapesTree, join_path
 from trimtab.runtime.buildreasons import BuildReasons
 from trimtab.runtime.catalog import Catalog, Repository
 from trimtab.runtime.planner import Planner
@@ -49,12 +50,21 @@ def open_repository(repository: RepositoryConfig, config: Config, source: Source
     """A watched repository; ``source`` when it is not the configured Git one."""
     return Repository(
         source=source or open_source(repository, config),
-        path=repository.path.strip("/").removeprefix("."),
+        path=_inside(repository.path),
         default_name=repository.name or default_name(repository.url),
         excludes=repository.excludes,
         environment=repository.environment,
         target_revision=repository.branch,
     )
+
+
+def _inside(path: str) -> str:
+    try:
+        return join_path("", path.strip("/"))
+    except PathEscapesTree:
+        raise ConfigError(
+            f"the path {path} leads out of the repository", hint="give a directory inside it; without one, all is read"
+        ) from None
 
 
 def default_name(url: str) -> str:

@@ -129,7 +129,7 @@ class MountWriter:
                 mount["TmpfsMode"] = _mode(options["mode"])
 
     def _repository_path(self, target: str, source: str, *, read_only: bool, index: int) -> None:
-        path = source.removeprefix("./").removeprefix(".")
+        path = "" if source == "." else source.removeprefix("./")
         try:
             slot = self.content.add_path(path)
         except PathEscapesTree:
