@@ -13,7 +13,7 @@ import pytest
 from tests.property.test_passes import Lab, deployed, images
 from tests.support.process import SHOP, Process
 from tests.support.world import Killed
-from trimtab.model.records import Approval
+from trimtab.model.records import Approval, Pin
 from trimtab.model.status import HealthStatus, SyncStatus
 
 BLUE = {f"shop-web-{n}": "web:1" for n in (1, 2, 3)}
@@ -257,6 +257,79 @@ def test_hooks_of_a_sync_run_once_and_those_after_it_when_it_is_promoted(lab: La
     process.rest()
     assert (ran("migrate:2"), ran("tell:2")) == (1, 1)
     assert process.status().sync is SyncStatus.SYNCED
+
+
+def test_a_renamed_service_waits_and_is_promoted(lab: Lab) -> None:
+    process = deployed(lab, shop(1))
+    moved = "x-trimtab: {moved: [{kind: Service, from: web, to: front}]}"
+    lab.push(shop(2).replace("web:\n", "front:\n") + f"\n    {moved}\n")
+    process.read()
+    process.rest()
+    assert serving(lab) == BLUE
+    approve(lab, process, asked(process))
+    status = process.rest()
+    assert status.sync is SyncStatus.SYNCED, status.message
+    assert images(lab) == {f"shop-front-{n}": "web:2" for n in (1, 2, 3)}
+
+
+def test_two_services_are_prepared_together_and_promoted_each_by_itself(lab: Lab) -> None:
+    def text(version: int) -> str:
+        api = f"""
+      api: {{image: "api:{version}", depends_on: {{web: {{condition: service_healthy}}}}, {SETTING}}}
+      job: {{image: "job:{version}", depends_on: [api]}}
+"""
+        return shop(version, replicas=1, more=api)
+
+    process = deployed(lab, text(1))
+    for version in range(2, 14):
+        lab.push(text(version))
+        victim = lab.start(kill_at=(version, True))
+        with contextlib.suppress(Killed):
+            victim.rest()
+        process = lab.start()
+        process.rest()
+        old = {"shop-web-1": f"web:{version - 1}", "shop-api-1": f"api:{version - 1}"}
+        assert serving(lab) == {**old, "shop-job-1": f"job:{version}"}
+        names = re.findall(r"trimtab approve shop ([0-9a-f]{12})", process.status().message)
+        assert len(names) == 2
+        approve(lab, process, names[0])
+        process.rest()
+        assert sorted(serving(lab).values()) != sorted([*old.values(), f"job:{version}"])
+        assert asked(process) == names[1], "the other one's stays what it is"
+        approve(lab, process, names[1])
+        assert process.rest().sync is SyncStatus.SYNCED
+        assert serving(lab) == images(lab) == {name: f"{name[5:8]}:{version}" for name in serving(lab)}
+    assert lab.world.violations == []
+
+
+def test_an_older_release_that_is_held_waits_for_nobody(lab: Lab) -> None:
+    process = deployed(lab, shop(1))
+    first = lab.repository.head
+    lab.push(shop(2))
+    process.read()
+    process.rest()
+    approve(lab, process, asked(process))
+    settled(lab, process, 2)
+    process.store.holds.pin(Pin(app=SHOP, revision=first, since=lab.clock.now()))
+    process.rest()
+    assert images(lab) == BLUE, process.status().message
+
+
+def test_a_commit_that_cannot_be_read_promotes_nothing(lab: Lab) -> None:
+    process = deployed(lab, shop(1))
+    lab.push(shop(2))
+    process.read()
+    process.rest()
+    before = images(lab)
+    name = asked(process)
+    lab.push("services: {web: {imag: web:3}}")
+    process.read()
+    process.rest()
+    assert images(lab) == before
+    lab.push(shop(2))
+    process.read()
+    process.rest()
+    assert asked(process) == name
 
 
 def test_the_way_back_waits_for_nobody(lab: Lab) -> None:

@@ -23,6 +23,7 @@ from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState, Probe, RunState
 from trimtab.model.plan import Decision, Verdict
 from trimtab.model.rollout import Traffic
+from trimtab.plan import moves
 from trimtab.plan.canonical import digest
 
 # As much of an id as people are shown; the store accepts no shorter one.
@@ -69,7 +70,7 @@ def promotion_id(desired: DesiredState, target: str, service: str, staged: Itera
             "app": str(desired.app),
             "target": target,
             "promote": service,
-            "staged": sorted([str(live.key), live.handle, live.digest] for live in staged),
+            "staged": sorted([str(live.key), live.handle] for live in staged),
         }
     )
 
@@ -77,6 +78,9 @@ def promotion_id(desired: DesiredState, target: str, service: str, staged: Itera
 def candidates(desired: DesiredState, observed: ObservedState, judge: Judge) -> frozenset[str]:
     """Every id under which a promotion could be approved now."""
     staged: dict[str, list[Live]] = {}
+    if not any(by_hand(want) for want in desired.of_kind(Kind.CONTAINER)):
+        return frozenset()
+    observed = moves.followed(desired, observed)
     for want in desired.of_kind(Kind.CONTAINER):
         lives = observed.live.get(want.key, ())
         if len(lives) > 1 and by_hand(want) and (new := judge.select(want, lives, observed).staged) is not None:

@@ -160,7 +160,7 @@ class Reconciler(Generic[StepT]):
         app, snapshot = target.application, target.view.snapshot
         if app is not None and snapshot is not None:
             desired = self._planner.desired(app, snapshot)
-            if target.substitute:
+            if target.goes_back:
                 desired = as_way_back(desired)
         else:
             last = self._farewell(view, state)

@@ -44,6 +44,11 @@ class Target:
         """Whether it takes the place of a release that failed."""
         return self.substitute.startswith("TT")
 
+    @property
+    def goes_back(self) -> bool:
+        """Whether it is older than what Git asks for, and not only the newest that can be read."""
+        return self.substitute not in {"", UNUSABLE}
+
 
 class Targets(Generic[StepT]):
     """Chooses; remembers what it found out about a pin until Git or the pin moves."""

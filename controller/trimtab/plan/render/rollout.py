@@ -19,8 +19,11 @@ def rolled(change: Change, among: Iterable[Change]) -> list[str]:
         first = f"stops the old one first ({change.order_reason}), puts it back if the new one fails"
         return [first, *_groups(change, among)]
     if _traffic(change).together:
-        approved = ["its promotion was approved"] if change.approval else []
-        return [*approved, "starts beside the old one; when all new ones run well, all old ones stop (blue-green)"]
+        if change.approval:
+            return [
+                "its promotion was approved: when all new ones are proved once more, all old ones stop (blue-green)"
+            ]
+        return ["starts beside the old one; when all new ones run well, all old ones stop (blue-green)"]
     return ["starts first, waits until it runs well, then stops the old one", *_groups(change, among)]
 
 
