@@ -183,10 +183,8 @@ def _services_outside_jobs(declaration: Declaration, tree: Tree, files: Sequence
 
 
 def _documents(tree: Tree, path: str) -> tuple[Node, ...]:
-    try:
-        return parse(tree.read(resolve_path(tree, path)), path)[0]
-    except (FileNotFoundError, PathEscapesTree):
-        return ()
+    # The project was read from these files, so they are there, and not too large.
+    return parse(tree.read(resolve_path(tree, path)), path)[0]
 
 
 def _placed(chosen: _Chosen) -> tuple[PlacedPatch, ...]:

@@ -293,14 +293,15 @@ def _result(
         diagnostics += told
         if not candidate.is_application:
             continue
-        if has_errors(told) or (each.application is None and each.declaration is None):
-            failed.append(FailedApplication(key=each.key, path=candidate.path, diagnostics=told))
-        elif each.application is not None:
+        fails = has_errors(told)
+        if not fails and each.application is not None:
             applications.append(each.application)
             traces[each.application.key] = each.trace
-        elif each.declaration is not None:
+        elif not fails and each.declaration is not None:
             declarations.append(each.declaration)
             traces[each.declaration.key] = each.trace
+        else:
+            failed.append(FailedApplication(key=each.key, path=candidate.path, diagnostics=told))
     return LoadResult(
         applications=tuple(sorted(applications, key=lambda app: app.key)),
         declarations=tuple(sorted(declarations, key=lambda declaration: declaration.key)),

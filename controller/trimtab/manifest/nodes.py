@@ -58,5 +58,5 @@ def to_plain(node: Node) -> object:
             return node.value
         case SequenceNode():
             return [to_plain(item) for item in node.items]
-        case MappingNode():
+        case MappingNode():  # pragma: no branch - there is no other node
             return {key: to_plain(item) for key, item in node.items.items()}

@@ -25,6 +25,7 @@ from trimtab.model.application import Pointer
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.snapshot import Tree
 
+_PATHS = "paths are those of the long form that `trimtab render` prints"
 _SECTIONS = {
     "Service": "services",
     "Network": "networks",
@@ -140,35 +141,52 @@ def _origins(node: Node, pointer: Pointer) -> Iterator[tuple[Pointer, Origin]]:
             for index, item in enumerate(node.items):
                 yield (*pointer, index), item.origin
                 yield from _origins(item, (*pointer, index))
-        case Scalar():
+        case Scalar():  # pragma: no branch - there is no other node
             return
 
 
 def _failed(placed: PlacedPatch, index: int, operation: PatchOperation, document: object) -> Diagnostic:
-    path = operation.from_ if operation.op in ("move", "copy") and operation.from_ is not None else operation.path
-    missing = _first_missing(document, path)
     where = f"{placed.patch.target.kind.lower()} '{placed.patch.target.name}'"
-    message = f"cannot {operation.op} '{operation.path}' of {where}: there is nothing at '{missing}'"
-    hint = "paths are those of the long form that `trimtab render` prints"
-    if operation.op == "replace" and missing == path:
-        hint = "use 'op: add', which also replaces"
-    elif operation.op in ("add", "replace"):
-        hint = f"add '{missing}' with its content first"
+    why, hint = _reason(operation, document)
+    message = f"cannot {operation.op} '{operation.path}' of {where}: {why}"
     return _error(Code.PATCH_FAILED, message, placed.operation_origin(index), hint)
 
 
-def _first_missing(document: object, path: str) -> str:
-    """The shortest beginning of ``path`` that leads nowhere, or all of it."""
+def _reason(operation: PatchOperation, document: object) -> tuple[str, str]:
+    """Why the operation cannot be carried out, and what to do about it."""
+    path, taken = operation.path, operation.from_ if operation.op in ("move", "copy") else None
+    if taken is not None and (missing := _first_missing(document, taken)) is not None:
+        return f"there is nothing at '{missing}'", _PATHS
+    if taken is not None and operation.op == "move" and path.startswith(f"{taken}/"):
+        return f"'{taken}' cannot go into itself", "copy it there, and remove what is too much"
+    missing = _first_missing(document, path)
+    if missing is None:
+        return "that is all of it", "remove what is in it"
+    why = f"there is nothing at '{missing}'"
+    match operation.op:
+        case "replace" if missing == path:
+            return why, "use 'op: add', which also replaces"
+        case "add" | "move" | "copy" if missing == path:
+            parent = path.rpartition("/")[0]
+            return f"'{parent}' has no such place", "in a list, '-' is the place behind the last one"
+        case "add" | "replace" | "move" | "copy":
+            return why, f"add '{missing}' with its content first"
+        case _:
+            return why, _PATHS
+
+
+def _first_missing(document: object, path: str) -> str | None:
+    """The shortest beginning of ``path`` that leads nowhere; None if there is something at it."""
     parts = jsonpointer.JsonPointer(path).parts
     for end in range(1, len(parts) + 1):
         part = parts[end - 1]
         if isinstance(document, Mapping) and part in document:
             document = document[part]
-        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
+        elif isinstance(document, list) and part in map(str, range(len(document))):
             document = document[int(part)]
         else:
             return "/" + "/".join(jsonpointer.escape(p) for p in parts[:end])
-    return path
+    return None
 
 
 def _written(operation: PatchOperation, document: object) -> Iterator[Pointer]:

@@ -70,3 +70,10 @@ def test_mistakes_are_told_with_their_place(old: str, new: str, code: str, words
     assert words in result.diagnostics[0].message
     assert result.diagnostics[0].origin.path == "w/compose.yaml"
     assert result.diagnostics[0].origin.line is not None
+
+
+def test_a_job_has_to_name_something() -> None:
+    result = loaded({"w/compose.yaml": "x-trimtab: {jobs: {x: {service: ''}}}\nservices: {web: {image: x}}\n"})
+    (found,) = (d for d in result.diagnostics if d.severity == "error")
+    assert "must name a service, or be one" in found.message
+    assert str(found.origin).startswith("w/compose.yaml:1:")

@@ -512,3 +512,37 @@ def test_dependencies_on_other_repositories() -> None:
 
 def test_nothing_at_all_is_fine() -> None:
     assert load(MemoryTree({}), default_name="x", cache=LoadCache()) == LoadResult()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("[a]", "must be a mapping, not a list"),
+        ("{hook: [PreSync]}", "not a list"),
+        ("{hook: 5}", "not '5'"),
+        ("{hook: {}}", "not a mapping"),
+        ("{hook: PreSink}", "not 'PreSink' (did you mean 'PreSync'?)"),
+    ],
+)
+def test_a_services_own_settings_of_another_shape_are_refused_at_their_place(setting: str, message: str) -> None:
+    result = loaded({"compose.yaml": f"services:\n  web:\n    image: web\n    x-trimtab: {setting}\n"})
+    (found,) = (d for d in result.diagnostics if d.severity == "error")
+    assert str(found.origin).startswith("compose.yaml:4:")
+    assert "services.web.x-trimtab" in found.message
+    assert message in str(found)
+
+
+def test_drift_is_not_repaired_and_left_alone_at_once() -> None:
+    policy = "{automated: {selfHeal: false}, drift: {mode: repair}}"
+    result = loaded({"compose.yaml": WEB, "app.yaml": APP % "shop" + f"spec:\n  syncPolicy: {policy}\n"})
+    (found,) = (d for d in result.diagnostics if d.severity == "error")
+    assert str(found.origin).startswith("app.yaml:5:")
+    assert "says 'repair' in drift.mode, but selfHeal is false" in found.message
+
+
+def test_what_breaks_a_file_after_an_application_is_not_taken_for_a_problem_of_its_document() -> None:
+    text = (APP % "shop") + "spec: {compose: {files: [web.yaml]}, typo: 1}\n---\na: [\n"
+    result = loaded({"app.yaml": text, "web.yaml": WEB})
+    found = sorted(str(d) for d in result.diagnostics if d.severity == "error")
+    assert any("unknown field 'typo' in spec" in one for one in found)
+    assert any(one.startswith(("app.yaml:6:", "app.yaml:7:")) for one in found)

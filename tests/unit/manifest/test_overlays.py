@@ -127,7 +127,7 @@ def test_a_service_that_is_off_can_be_patched_on() -> None:
         ),
         (f"{{{API}[{{op: add, path: /a/b/c, value: 1}}]}}", "TT1541", "6:50", "nothing at '/a'", "add '/a'"),
         (f"{{{API}[{{op: remove, path: /ports/7}}]}}", "TT1541", "6:50", "nothing at '/ports/7'", "render"),
-        (f"{{{API}[{{op: add, path: /image/x, value: 1}}]}}", "TT1541", "6:50", "nothing at '/image/x'", ""),
+        (f"{{{API}[{{op: add, path: /image/x, value: 1}}]}}", "TT1541", "6:50", "'/image' has no such place", ""),
         (f"{{{API}[{{op: add, path: /ports/0/x/y, value: 1}}]}}", "TT1541", "6:50", "nothing at '/ports/0/x'", ""),
         (f"{{{API}[{{op: copy, from: /x, path: /y}}]}}", "TT1541", "6:50", "nothing at '/x'", ""),
         (f"{{{API}[{{op: test, path: /environment/TOKEN, value: a}}]}}", "TT1541", "6:50", "is not the one", ""),
@@ -164,3 +164,34 @@ def test_paths_in_a_patch_are_the_repositorys() -> None:
     app = application(f"{{{API}[{{op: add, path: /volumes, value: ['./conf/x:/x:ro']}}]}}")
     (mount,) = app.compose.services["api"]["volumes"]  # type: ignore[misc]
     assert mount["source"] == "./conf/x"
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ("{op: copy, from: /nope, path: /x}", "cannot copy '/x' of service 'api': there is nothing at '/nope'"),
+        (
+            "{op: copy, from: /image, path: /nope/x}",
+            "cannot copy '/nope/x' of service 'api': there is nothing at '/nope' (add '/nope' with its content first)",
+        ),
+        (
+            "{op: move, from: /deploy, path: /deploy/x}",
+            "cannot move '/deploy/x' of service 'api': '/deploy' cannot go into itself",
+        ),
+        (
+            "{op: add, path: /ports/9, value: '90:90'}",
+            "cannot add '/ports/9' of service 'api': '/ports' has no such place (in a list, '-' is",
+        ),
+        (
+            "{op: replace, path: /ports/9, value: '90:90'}",
+            "cannot replace '/ports/9' of service 'api': there is nothing at '/ports/9' (use 'op: add'",
+        ),
+        (
+            "{op: remove, path: /ports/00}",
+            "cannot remove '/ports/00' of service 'api': there is nothing at '/ports/00'",
+        ),
+        ("{op: remove, path: ''}", "cannot remove '' of service 'api': that is all of it (remove what is in it)"),
+    ],
+)
+def test_a_failure_names_what_is_really_missing(operation: str, why: str) -> None:
+    assert f"shop/app.yaml:6:50: error TT1541: {why}" in str(problem(f"{{{API}[{operation}]}}"))

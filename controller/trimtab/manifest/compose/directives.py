@@ -56,7 +56,7 @@ def _take(node: Node, path: Path, paths: list[Path], diagnostics: list[Diagnosti
             for item in node.items:
                 _refuse_tags(item, path, diagnostics)
             return node
-        case MappingNode():
+        case MappingNode():  # pragma: no branch - there is no other node
             taken = {key: _take(item, (*path, key), paths, diagnostics) for key, item in node.items.items()}
             if all(map(is_, taken.values(), node.items.values())):
                 return node

@@ -176,7 +176,7 @@ class _Interpolation:
             case SequenceNode():
                 listed = tuple(self.node(item) for item in node.items)
                 return node if all(map(is_, listed, node.items)) else replace(node, items=listed)
-            case MappingNode():
+            case MappingNode():  # pragma: no branch - there is no other node
                 items = {key: self.node(item) for key, item in node.items.items()}
                 return node if all(map(is_, items.values(), node.items.values())) else replace(node, items=items)
 

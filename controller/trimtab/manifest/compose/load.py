@@ -159,7 +159,7 @@ def _project(model: MappingNode, project_name: str, variables: Mapping[str, str]
     )
 
 
-def _origins(node: Node, pointer: Pointer, found: dict[Pointer, Origin]) -> dict[Pointer, Origin]:
+def _origins(node: MappingNode | SequenceNode, pointer: Pointer, found: dict[Pointer, Origin]) -> dict[Pointer, Origin]:
     """Places of everything, the key's where there is one."""
     if isinstance(node, MappingNode):
         places = node.key_origins
@@ -168,7 +168,7 @@ def _origins(node: Node, pointer: Pointer, found: dict[Pointer, Origin]) -> dict
             found[below] = places.get(key, item.origin)
             if not isinstance(item, Scalar):
                 _origins(item, below, found)
-    elif isinstance(node, SequenceNode):
+    else:
         for index, item in enumerate(node.items):
             below = (*pointer, index)
             found[below] = item.origin

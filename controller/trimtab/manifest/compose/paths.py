@@ -149,5 +149,5 @@ def _each(node: Node, change: Change) -> Node:
             return replace(node, items={key: change(item) for key, item in node.items.items()})
         case SequenceNode():
             return replace(node, items=tuple(change(item) for item in node.items))
-        case Scalar():
+        case Scalar():  # pragma: no branch - there is no other node
             return node

@@ -74,7 +74,7 @@ class Shape:
         match node:
             case Scalar():
                 return node.value is None or node.value == "" or (not isinstance(node.value, str) and node.value == 0)
-            case SequenceNode() | MappingNode():
+            case SequenceNode() | MappingNode():  # pragma: no branch - there is no other node
                 return not node.items
 
 
