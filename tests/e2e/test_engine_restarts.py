@@ -14,7 +14,7 @@ from tests.support.gitrepo import GitRepo
 from tests.support.scenario import PATIENCE_S, Controller, Shop, running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.e2e]
+pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.alone]
 
 COMPOSE = """\
 name: {name}

@@ -12,7 +12,7 @@ from tests.soak.soak import soak_for, soaking
 from tests.support import own_engine
 from tests.support.engine import EngineScope
 
-pytestmark = [pytest.mark.engine, pytest.mark.e2e]
+pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.alone]
 
 SECONDS = 60.0
 SEED = "ci"

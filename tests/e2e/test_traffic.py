@@ -22,7 +22,7 @@ from tests.support.gitrepo import GitRepo
 from tests.support.scenario import Controller, Shop, free_port, running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.e2e]
+pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.alone]
 
 CLIENTS, PER_SECOND = 8, 200
 _EXAMPLE = ROOT / "examples/rollout/compose.yaml"

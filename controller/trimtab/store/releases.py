@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Release
@@ -99,7 +100,10 @@ class Releases:
             )
             return rows
 
-        return tuple(_release(row) for row in self._database.transaction(work))
+        closed = (_release(row) for row in self._database.transaction(work))
+        return tuple(
+            replace(release, phase=Phase.ERROR, message=message, finished_at=parse_time(now)) for release in closed
+        )
 
 
 def _release(row: Row) -> Release:

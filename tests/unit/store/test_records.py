@@ -91,7 +91,9 @@ def test_retention_asks_for_the_images_of_releases_that_succeeded(store: SqliteS
 
 def test_a_release_that_a_dead_process_left_is_closed_and_named_once(store: SqliteStore) -> None:
     store.releases.begin(SHOP, revision="a")
-    assert [r.revision for r in store.releases.interrupted("the controller died")] == ["a"]
+    (closed,) = store.releases.interrupted("the controller died")
+    assert (closed.revision, closed.phase, closed.message) == ("a", Phase.ERROR, "the controller died")
+    assert closed == store.releases.get(closed.app, closed.id)
     assert store.releases.interrupted("again") == ()
     (release,) = store.releases.list(SHOP)
     assert (release.phase, release.message) == (Phase.ERROR, "the controller died")
