@@ -137,7 +137,9 @@ def test_a_promotion_killed_and_its_approval_lost_never_leaves_nobody_serving(la
         process = lab.start(lost=True)
         process.rest()
         if process.status().sync is not SyncStatus.SYNCED:
-            assert serving(lab) == {f"shop-web-{n}": f"web:{version - 1}" for n in (1, 2, 3)}
+            assert set(serving(lab).values()) <= {f"web:{version - 1}"}, "who is still there goes on"
+            up = {name.rsplit("-", 1)[0] if name.count("-") > 2 else name for name in images(lab)}
+            assert up == set(BLUE)
             approve(lab, process, asked(process))
         settled(lab, process, version)
     assert lab.world.violations == []
@@ -330,6 +332,26 @@ def test_a_commit_that_cannot_be_read_promotes_nothing(lab: Lab) -> None:
     process.read()
     process.rest()
     assert asked(process) == name
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_an_old_one_that_somebody_removes_promotes_nothing(lab: Lab, both: bool) -> None:  # noqa: FBT001
+    process = deployed(lab, shop(1))
+    lab.push(shop(2))
+    process.read()
+    process.rest()
+    name = asked(process)
+    for container in lab.world.of(SHOP):
+        new = container.name.count("-") > 2
+        if container.name.startswith("shop-web-2") and (both or not new):
+            lab.world.containers.pop(container.id)
+    process.rest()
+    left = {name: image for name, image in BLUE.items() if name != "shop-web-2"}
+    assert serving(lab) == left
+    assert len(waiting(lab)) == (2 if both else 3)
+    assert (asked(process) == name) is not both
+    approve(lab, process, asked(process))
+    settled(lab, process, 2)
 
 
 def test_the_way_back_waits_for_nobody(lab: Lab) -> None:

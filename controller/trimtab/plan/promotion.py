@@ -78,14 +78,24 @@ def promotion_id(desired: DesiredState, target: str, service: str, staged: Itera
 def candidates(desired: DesiredState, observed: ObservedState, judge: Judge) -> frozenset[str]:
     """Every id under which a promotion could be approved now."""
     staged: dict[str, list[Live]] = {}
+    arrived: dict[str, list[Live]] = {}
     if not any(by_hand(want) for want in desired.of_kind(Kind.CONTAINER)):
         return frozenset()
     observed = moves.followed(desired, observed)
     for want in desired.of_kind(Kind.CONTAINER):
         lives = observed.live.get(want.key, ())
-        if len(lives) > 1 and by_hand(want) and (new := judge.select(want, lives, observed).staged) is not None:
-            staged.setdefault(want.key.name, []).append(new)
-    return frozenset(promotion_id(desired, observed.target, name, found) for name, found in staged.items())
+        if not lives or not by_hand(want):
+            continue
+        chosen = judge.select(want, lives, observed)
+        if chosen.staged is not None:
+            staged.setdefault(want.key.name, []).append(chosen.staged)
+        elif chosen.current.name != want.name:
+            arrived.setdefault(want.key.name, []).append(chosen.current)
+    return frozenset(
+        promotion_id(desired, observed.target, name, found)
+        for name, new in staged.items()
+        for found in (new, [*new, *arrived.get(name, ())])
+    )
 
 
 def withhold(
@@ -100,13 +110,14 @@ def withhold(
     for service in sorted({want.key.name for want in desired.of_kind(Kind.CONTAINER) if by_hand(want)}):
         own = [change for key, change in sorted(changes.items()) if key.kind is Kind.CONTAINER and key.name == service]
         replaced = [change for change in own if change.verb is Verb.REPLACE]
-        if not replaced or _under_way(service, replaced, desired, observed):
+        arrived = [change for change in own if _arrived(change)]
+        if not replaced or _under_way(service, [*replaced, *arrived], desired, observed):
             continue
         if why := _alone(replaced, changes, observed):
             if all(_serves(change.before) for change in replaced):
                 for change in replaced:
                     changes[change.key] = replace(change, promotion=Promotion.AT_ONCE, detail=why)
-        elif not _decide(changes, service, replaced, desired, observed.target, judge, approved):
+        elif not _decide(changes, service, replaced, arrived, desired, observed.target, judge, approved):
             held.add(service)
             for change in own:
                 if change.verb in {Verb.CREATE, Verb.DELETE}:
@@ -119,6 +130,7 @@ def _decide(  # noqa: PLR0917 - the stage's inputs, passed through
     changes: dict[ResourceKey, Change],
     service: str,
     replaced: Sequence[Change],
+    arrived: Sequence[Change],
     desired: DesiredState,
     target: str,
     judge: Judge,
@@ -127,29 +139,38 @@ def _decide(  # noqa: PLR0917 - the stage's inputs, passed through
     """Say of each replacement what becomes of it now; whether the service is promoted."""
     staged = [change.staged for change in replaced if change.staged is not None and _well(change.staged)]
     complete = len(staged) == len(replaced) and not any(_stopped(change, judge) for change in replaced)
-    name = promotion_id(desired, target, service, staged) if complete else ""
+    new = [*staged, *(change.before for change in arrived if change.before is not None)]
+    name = promotion_id(desired, target, service, new) if complete else ""
     if name and name in approved:
         for change in replaced:
             changes[change.key] = replace(change, approval=name)
         return True
     waits = f"waits for promotion: trimtab approve {desired.app} {name[:SHOWN]}" if name else ""
+    for change in arrived:
+        changes[change.key] = _kept(change, f"its old one is gone; {waits or 'waits for the others'}")
     for change in replaced:
-        new = change.staged
-        if new is not None and _well(new) and not _stopped(change, judge):
+        beside = change.staged
+        if beside is not None and _well(beside) and not _stopped(change, judge):
             detail = f"its new one runs well beside it; {waits or 'waits for the others'}"
             changes[change.key] = replace(_kept(change, detail), approval=name)
-        elif new is not None and (ill := _ill(change, new, judge)):
-            detail = f"its new one, {new.name}, {ill}: it cannot be promoted"
+        elif beside is not None and (ill := _ill(change, beside, judge)):
+            detail = f"its new one, {beside.name}, {ill}: it cannot be promoted"
             changes[change.key] = replace(_kept(change, detail), reason=Reason.NOT_PROMOTABLE)
         else:
             changes[change.key] = replace(change, promotion=Promotion.STAGE, disruption=Disruption.NONE)
     return False
 
 
-def _under_way(service: str, replaced: Iterable[Change], desired: DesiredState, observed: ObservedState) -> bool:
-    """Whether one of its containers serves what is wanted already: it was promoted, or only this one was disturbed."""
+def _arrived(change: Change) -> bool:
+    """Whether it is a new one that lost its old one before it got its name: nobody said that it may."""
+    live = change.before
+    return change.verb is Verb.UPDATE and live is not None and live.name != change.name and not live.adopted
+
+
+def _under_way(service: str, others: Iterable[Change], desired: DesiredState, observed: ObservedState) -> bool:
+    """Whether one of its containers serves what is wanted, by its name: it was promoted, or others were disturbed."""
     keys = {want.key for want in desired.of_kind(Kind.CONTAINER) if want.key.name == service}
-    return bool({key for key in keys if key in observed.live} - {change.key for change in replaced})
+    return bool({key for key in keys if key in observed.live} - {change.key for change in others})
 
 
 def _alone(replaced: Iterable[Change], changes: Mapping[ResourceKey, Change], observed: ObservedState) -> str:
