@@ -181,7 +181,7 @@ def test_blue_green_by_hand_serves_the_old_version_until_the_new_one_is_approved
         shop.push_page("the green page")
         message = shop.eventually_says("waits for promotion: trimtab approve")
         assert shop.controller.status(shop.name)["health"] == "Progressing"
-        green = next(found for name, found in shop.containers().items() if "-web-1-" in name)
+        staged, green = next((name, found) for name, found in shop.containers().items() if "-web-1-" in name)
         assert shop.container("web") == blue, "not even restarted"
         assert green.running
         visits.eventually_go_on()
@@ -189,6 +189,12 @@ def test_blue_green_by_hand_serves_the_old_version_until_the_new_one_is_approved
         refused = shop.controller.trimtab("sync", shop.name)
         assert (refused.code, message in refused.text) == (1, True), "asking again does not help"
         assert "waits for promotion" in shop.controller.trimtab("plan", str(shop.repo.path)).out
+
+        inside(shop.scope, staged, "rm", "/srv/well")
+        shop.eventually_says("is unhealthy: it cannot be promoted")
+        assert shop.controller.status(shop.name)["health"] == "Degraded"
+        inside(shop.scope, staged, "touch", "/srv/well")
+        assert shop.eventually_says("waits for promotion: trimtab approve") == message
 
         approved = shop.controller.trimtab("approve", shop.name, message.split()[-1])
         assert approved.code == 0, approved.text

@@ -13,6 +13,7 @@ import pytest
 from tests.property.test_passes import Lab, deployed, images
 from tests.support.process import SHOP, Process
 from tests.support.world import Killed
+from trimtab.model.observed import RunState
 from trimtab.model.records import Approval, Pin
 from trimtab.model.status import HealthStatus, SyncStatus
 
@@ -352,6 +353,52 @@ def test_an_old_one_that_somebody_removes_promotes_nothing(lab: Lab, both: bool)
     assert (asked(process) == name) is not both
     approve(lab, process, asked(process))
     settled(lab, process, 2)
+
+
+def test_one_that_crashed_while_it_waits_is_told_and_one_that_was_stopped_is_started(lab: Lab) -> None:
+    process = deployed(lab, shop(1))
+    lab.push(shop(2))
+    process.read()
+    process.rest()
+    name = asked(process)
+    new = next(c for c in lab.world.of(SHOP) if c.spec["Config"]["Image"] == "web:2")
+    lab.world.exit(new, 1)
+    process.rest()
+    assert f"{new.name}, is exited with 1: it cannot be promoted" in process.status().message
+    assert process.status().health is HealthStatus.DEGRADED
+    new.status, new.exit_code = RunState.RUNNING, None
+    lab.world.stop(new)
+    process.rest()
+    assert new.up
+    assert (asked(process), serving(lab)) == (name, BLUE)
+
+
+def test_one_that_cannot_be_there_twice_waits_as_a_whole_plan(lab: Lab) -> None:
+    process = deployed(lab, shop(1, own="volumes: [/cache]"))
+    for number, container in enumerate(lab.world.of(SHOP)):
+        # As the engine names it.
+        container.spec["Mounts"]["/cache"] = {"Type": "volume", "Source": f"{number}" * 64}
+    ids = {c.id for c in lab.world.of(SHOP)}
+    lab.push(shop(2, own="volumes: [/cache]"))
+    process.read()
+    process.rest()
+    assert {c.id for c in lab.world.of(SHOP)} == ids
+    found = re.search(r"TT3206.*cannot be there twice.*approve shop ([0-9a-f]{12})", process.status().message)
+    assert found, process.status().message
+    approve(lab, process, found[1])
+    settled(lab, process, 2)
+
+
+def test_who_shares_its_namespace_comes_with_the_promotion(lab: Lab) -> None:
+    side = "  side: {image: 'side:1', network_mode: 'service:web'}"
+    process = deployed(lab, shop(1, replicas=1, more=side))
+    lab.push(shop(2, replicas=1, more=side.replace("side:1", "side:2")))
+    process.read()
+    process.rest()
+    assert serving(lab) == {"shop-web-1": "web:1", "shop-side-1": "side:1"}
+    approve(lab, process, asked(process))
+    assert process.rest().sync is SyncStatus.SYNCED
+    assert images(lab) == {"shop-web-1": "web:2", "shop-side-1": "side:2"}
 
 
 def test_the_way_back_waits_for_nobody(lab: Lab) -> None:
