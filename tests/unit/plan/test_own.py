@@ -11,7 +11,7 @@ from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason,
 from trimtab.model.desired import Resource
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState, Own
-from trimtab.plan.own import hands_over, spare
+from trimtab.plan.own import being_handed_over, hands_over, spare
 
 APP = AppKey("default", "trimtab")
 OWN = Own(handle="me", name="trimtab-controller-1", networks=("trimtab_default",), volumes=("trimtab_state",))
@@ -97,3 +97,27 @@ def test_the_new_one_leaves_the_rest_to_the_helper_or_finishes_without_one() -> 
     assert found is not None
     assert (found.verb, found.before, found.extras) == (Verb.UPDATE, live("me"), (live("old"),))
     assert [field.path for field in found.fields] == ["/Name"]
+
+
+def test_a_pass_waits_while_a_helper_is_about_to_finish_the_hand_over_and_for_no_other() -> None:
+    """Only of the application that the controller itself belongs to."""
+    mine, other = live("me"), live("other")
+    helped = observed(replace(OWN, helped=True))
+    assert being_handed_over(replace(helped, live={mine.key: (other, mine)}))
+    assert not being_handed_over(replace(helped, live={mine.key: (other,)}))
+    assert not being_handed_over(replace(observed(), live={mine.key: (mine,)}))
+    assert not being_handed_over(replace(observed(None), live={mine.key: (mine,)}))
+
+
+def test_a_network_of_an_older_name_goes_unless_the_controller_is_attached_to_it() -> None:
+    here, gone = live("h", Kind.NETWORK, "trimtab_default"), live("g", Kind.NETWORK, "trimtab_old")
+    found = spared(change(Verb.UPDATE, live("n", Kind.NETWORK, "trimtab_new"), extras=(here, gone)))
+    assert found is not None
+    assert found.extras == (gone,)
+
+
+def test_images_and_files_are_nothing_it_lives_on() -> None:
+    one = change(Verb.DELETE, live("c", Kind.CONTENT))
+    assert spared(one) == one
+    data_of_others = change(Verb.DELETE, live("v", Kind.VOLUME), name="shop_data")
+    assert spared(data_of_others) == data_of_others

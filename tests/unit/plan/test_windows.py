@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.rig import shop
+from trimtab.model.diagnostics import Origin, Severity
 from trimtab.model.keys import AppKey
+from trimtab.model.plan import Decision, Verdict
 from trimtab.model.schedule import parse_schedule
 from trimtab.model.windows import SyncWindow, WindowKind
-from trimtab.plan.windows import closed, seconds_left
+from trimtab.plan.windows import closed, seconds_left, verdict_now, windows_of
 
 MONDAY = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 HOUR_S = 3600.0
@@ -73,6 +77,46 @@ def test_a_deny_window_without_end_is_said_to_have_none() -> None:
     assert held is not None
     assert held.opens_at is None
     assert "no end in sight" in held.reason
+
+
+# The 29th of February is never on a 1st, 11th, 21st or 31st.
+NEVER = "0 0 */10 2 MON#5"
+
+
+def test_a_window_that_never_opens_holds_for_good_or_never() -> None:
+    held = closed([window("allow", NEVER)], MONDAY)
+    assert held is not None
+    assert held.opens_at is None
+    assert held.reason == f"waits for the allow window '{NEVER}', with no end in sight"
+    assert closed([window("deny", NEVER)], MONDAY) is None
+    assert seconds_left([window("deny", NEVER, sync_overrun=False)], MONDAY, at_most_s=HOUR_S) is None
+
+
+def test_the_windows_of_the_controller_come_after_those_of_the_application() -> None:
+    own, ours = window("allow", "0 1 * * *"), window("deny", "0 2 * * *", applications=("shop",))
+    others = window("deny", "0 3 * * *", applications=("blog",))
+    app = replace(shop({"web": {"image": "web:1"}}), windows=(own,))
+    assert windows_of(app.key, app, (ours, others)) == (own, ours)
+    assert windows_of(app.key, None, (ours, others)) == (ours,), "an application that is gone from Git"
+
+
+@pytest.mark.parametrize("manual", [False, True])
+def test_a_plan_that_has_to_wait_says_for_what_and_how_a_person_goes_on(manual: bool) -> None:  # noqa: FBT001
+    held = window("deny", "0 11 * * *", 2, manual_sync=manual)
+    verdict = verdict_now(Verdict(decision=Decision.GO), (held,), MONDAY, Origin("app.yaml", 7))
+    (told,) = verdict.diagnostics
+    assert (verdict.decision, verdict.waits_for) == (Decision.HOLD, "the deny window that ends Mon 13:00 UTC")
+    assert (told.severity, str(told.origin)) == (Severity.WARNING, "app.yaml:7")
+    assert told.message == "waits for the deny window that ends Mon 13:00 UTC"
+    assert told.hint == ("'trimtab sync' goes on all the same (manualSync)" if manual else "")
+
+
+def test_a_window_says_nothing_where_nothing_may_be_done_anyway() -> None:
+    refused = Verdict(decision=Decision.DENY)
+    held = window("deny", "0 11 * * *", 2)
+    assert verdict_now(refused, (held,), MONDAY) is refused
+    go = Verdict(decision=Decision.GO)
+    assert verdict_now(go, (), MONDAY) is go
 
 
 @pytest.mark.parametrize(
