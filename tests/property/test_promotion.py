@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.property.test_passes import Lab, deployed, images
+from tests.property.test_plans import few
 from tests.support.process import SHOP, Process
 from tests.support.world import Killed
 from trimtab.model.observed import RunState
@@ -144,6 +148,45 @@ def test_a_promotion_killed_and_its_approval_lost_never_leaves_nobody_serving(la
             approve(lab, process, asked(process))
         settled(lab, process, version)
     assert lab.world.violations == []
+
+
+@few(15)
+@given(
+    lives=st.lists(
+        st.tuples(
+            st.sampled_from(["push", "scale", "stop", "lose", "nothing"]), st.none() | st.integers(0, 12), st.booleans()
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_without_an_approval_nothing_but_the_first_version_has_the_names(
+    lives: list[tuple[str, int | None, bool]],
+) -> None:
+    """Whatever is pushed, stopped, killed or lost; with the approval that is asked for, all converges."""
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder))
+        try:
+            deployed(lab, shop(1, replicas=2))
+            version, replicas = 1, 2
+            for what, kill, effect in lives:
+                if what in {"push", "scale"}:
+                    version, replicas = version + 1, 3 if what == "scale" else replicas
+                    lab.push(shop(version, replicas))
+                if what == "stop":
+                    lab.world.stop(min((c for c in lab.world.of(SHOP) if c.up), key=lambda c: c.name))
+                with contextlib.suppress(Killed):
+                    lab.start(kill_at=None if kill is None else (kill, effect), lost=what == "lose").rest()
+                process = lab.start()
+                process.rest()
+                assert serving(lab) == {"shop-web-1": "web:1", "shop-web-2": "web:1"}
+            if version > 1:
+                approve(lab, process, asked(process))
+            settled(lab, process, version, replicas)
+            assert lab.world.violations == []
+        finally:
+            for process in lab.open:
+                process.close()
 
 
 def test_a_newer_commit_takes_the_place_of_what_waits_and_a_revert_removes_it(lab: Lab) -> None:
