@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from trimtab.errors import BuildFailed, InternalError, TrimtabError, UnhealthyRelease, UserError
-from trimtab.model.change import Verb
+from trimtab.model.change import Promotion, Verb
 from trimtab.model.events import Event
 from trimtab.model.keys import RUNS, Kind
 from trimtab.model.plan import Node, StepOutcome, StepStatus
@@ -134,7 +134,7 @@ class Carrier(Generic[StepT]):
         well = Phase.ROLLED_BACK if instead_of else Phase.SUCCEEDED
         phase = well if error is None and not stopped else Phase.FAILED if error else Phase.TERMINATING
         said = str(error) if error else f"in the place of {instead_of}" if instead_of else ""
-        if not said and promotion.waits(plan.changes):
+        if phase is well and promotion.waits(plan.changes):
             said = "prepared; waits for promotion"
         self._store.releases.finish(plan.app, release, phase, said, self._images(look))
         return Carried(outcomes=outcomes, release=release, error=error, cancelled=stopped and error is None)
@@ -164,7 +164,10 @@ class Carrier(Generic[StepT]):
         handles = {outcome.key: outcome.outputs["id"] for outcome in outcomes if "id" in outcome.outputs}
         present, gone = [], []
         for change in look.plan.changes:
-            if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts or change.promotion:
+            if change.key in failed or change.key.kind in {Kind.IMAGE, *RUNS} or not change.acts:
+                continue
+            if change.promotion is Promotion.STAGE:
+                # What serves is still what was applied before.
                 continue
             if change.before is not None and change.before.was is not None:
                 gone.append(change.before.was)

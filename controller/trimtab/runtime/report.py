@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease, UpdateHeld, UpdateTakenBack
-from trimtab.model.change import Change, Reason, Verb
+from trimtab.model.change import Change, Promotion, Reason, Verb
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import AppKey
@@ -118,7 +118,7 @@ class Reporter:
 
     def staged(self, look: Look[StepT], view: View) -> None:
         """All of a plan was carried out, and new containers wait beside the old ones."""
-        names = ", ".join(change.name for change in look.plan.changes if change.promotion)
+        names = ", ".join(change.name for change in look.plan.changes if change.promotion is Promotion.STAGE)
         done = f"new ones run well beside {names}" if names else "all that does not wait for promotion is done"
         self._event(view.key, "Staged", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
 
