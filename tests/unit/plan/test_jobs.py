@@ -145,3 +145,16 @@ def test_clocks_that_change_cost_no_run_and_give_none_twice() -> None:
             decision = decide(nightly, [], memory, at)
             memory, runs, at = decision.memory, runs + len(started(decision)), at + timedelta(minutes=10)
         assert runs == 2
+
+
+def test_a_container_of_another_name_is_no_run_of_the_job_and_a_late_look_counts_no_try_twice() -> None:
+    """The engine lists containers in no order."""
+    second = live(turn(NOON, 1), RunState.EXITED, 1)
+    first = live(turn(NOON), RunState.EXITED, 1, at=NOON - MINUTE)
+    other = live("elsewhere-1", RunState.RUNNING)
+    memory = known(NOON)
+    orders = ([other, first, second], [second, first, other])
+    decided = [decide(job(retries=2), lives, memory, NOON + timedelta(seconds=20)) for lives in orders]
+    assert decided[0].wake_at == decided[1].wake_at
+    assert started(decided[0]) == started(decided[1])
+    assert not [change for decision in decided for change in decision.changes if change.name == other.name]
