@@ -102,11 +102,10 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
     if name not in {final, staging_name(final, ours.get(DIGEST, ""))}:
         return None
     try:
-        kind = Kind(ours[KIND])
-        replica = int(ours[REPLICA])
+        # A version to come may seal other labels, or other kinds: its objects are none of ours.
+        return ResourceKey(AppKey(ours[NAMESPACE], ours[APP]), Kind(ours[KIND]), ours[NAME], int(ours[REPLICA]))
     except (KeyError, ValueError):
         return None
-    return ResourceKey(AppKey(ours[NAMESPACE], ours[APP]), kind, ours[NAME], replica)
 
 
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
