@@ -172,6 +172,19 @@ def test_I2_I3_a_commit_after_a_kill_never_lets_two_write_to_one_volume(lab: Lab
     assert step > 5
 
 
+@pytest.mark.parametrize("step", [None, *range(2, 8)])
+def test_the_inventory_has_what_runs_also_after_a_replacement(lab: Lab, step: int | None) -> None:
+    process = deployed(lab)
+    lab.push(V2)
+    if step is not None:
+        with pytest.raises(Killed):
+            lab.start(kill_at=(step, True)).rest()
+    process = lab.start()
+    process.rest()
+    known = {key.name: found.handle for key, found in process.store.applied.objects(SHOP).items() if key.replica}
+    assert known == {c.name.split("-")[1]: c.id for c in lab.world.of(SHOP)}
+
+
 def test_I2_a_half_filled_content_volume_is_made_again(lab: Lab) -> None:
     """I2: also a step that died in its middle is put right."""
     lab.push(V1)

@@ -11,7 +11,7 @@ from trimtab.errors import BuildFailed, InternalError, TrimtabError, UnhealthyRe
 from trimtab.model.change import Promotion, Verb
 from trimtab.model.events import Event
 from trimtab.model.keys import RUNS, Kind
-from trimtab.model.plan import Node, StepOutcome, StepStatus
+from trimtab.model.plan import Node, RunWhen, StepOutcome, StepStatus
 from trimtab.model.records import AppliedObject, FailedBuild
 from trimtab.model.status import Phase
 from trimtab.plan import promotion
@@ -160,7 +160,9 @@ class Carrier(Generic[StepT]):
         return {resource.key.name: resource.name for resource in look.desired.of_kind(Kind.IMAGE)}
 
     def _record(self, look: Look[StepT], outcomes: tuple[StepOutcome, ...]) -> None:
-        failed = {outcome.key for outcome in outcomes if outcome.status is not StepStatus.SUCCEEDED}
+        # What would undo is skipped where all goes well.
+        undoing = {node.id for node in look.plan.nodes if node.when is RunWhen.FAILURE}
+        failed = {o.key for o in outcomes if o.status is not StepStatus.SUCCEEDED and o.node not in undoing}
         handles = {outcome.key: outcome.outputs["id"] for outcome in outcomes if "id" in outcome.outputs}
         present, gone = [], []
         for change in look.plan.changes:
@@ -174,7 +176,8 @@ class Carrier(Generic[StepT]):
             if change.verb is Verb.DELETE:
                 gone.append(change.key)
             elif change.after is not None:
-                handle = handles.get(change.key) or (change.before.handle if change.before else "")
+                there = change.staged or change.before
+                handle = handles.get(change.key) or (there.handle if there else "")
                 present.append(
                     AppliedObject(key=change.key, name=change.name, digest=change.after.digest, handle=handle)
                 )
