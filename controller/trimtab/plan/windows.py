@@ -115,10 +115,9 @@ def _is_open(window: SyncWindow, now: datetime) -> bool:
 
 def _ends(window: SyncWindow, now: datetime) -> datetime | None:
     """When a window that is open at ``now`` is not any more, turns that run into each other taken together."""
-    began = window.schedule.last_until(now)
-    for _ in range(_TURNS):
-        if began is None:
-            return None
+    began, left = window.schedule.last_until(now), _TURNS
+    while began is not None and left:
+        left -= 1
         end = began + timedelta(seconds=window.duration_s)
         following = window.schedule.next_after(began)
         if following is None or following > end:
