@@ -520,6 +520,7 @@ def test_nothing_at_all_is_fine() -> None:
         ("[a]", "must be a mapping, not a list"),
         ("{hook: [PreSync]}", "not a list"),
         ("{hook: 5}", "not '5'"),
+        ("{hook: true}", "not true"),
         ("{hook: {}}", "not a mapping"),
         ("{hook: PreSink}", "not 'PreSink' (did you mean 'PreSync'?)"),
     ],
