@@ -218,4 +218,4 @@ def test_an_update_that_fails_is_paused_where_it_says_so(shop: Shop) -> None:
     message = shop.eventually_says("1 of 2 replacements of web failed: the update is paused, as failure_action says")
     assert shop.controller.status(shop.name)["health"] == "Degraded", message
     assert shop.containers() == old, "the second one was not begun"
-    assert shop.controller.events(shop.name, "RolledBack") == []
+    assert not any(told.startswith(bad[:7]) for told in shop.controller.events(shop.name, "RolledBack"))

@@ -74,6 +74,7 @@ def test_drift_is_told_by_field_values_time_and_event(lab: Lab) -> None:
 MODES = st.sampled_from(["repair", "report", "ignore"])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

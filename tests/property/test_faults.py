@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ def spoil(world: World, chosen: list[tuple[int, Exception, str]]) -> None:
         world.fail_at(number, error, when)
 
 
+@pytest.mark.slow
 @few(30)
 @given(edits(), faults, st.integers(0, 999))
 def test_I2_I3_I11_errors_and_lost_answers_at_any_call_are_only_a_delay(
@@ -129,6 +131,7 @@ class Life:
             process.close()
 
 
+@pytest.mark.slow
 @few(8)
 @given(edits(), st.lists(faults, min_size=1, max_size=3), st.integers(0, 999))
 def test_I2_I5_I8_I11_whole_controllers_under_faults_come_to_rest(

@@ -128,6 +128,7 @@ def test_a_failing_PostSync_goes_back_and_does_not_migrate_on_the_way(lab: Lab) 
     assert started(lab) == ["migrate", "web", "smoke", "tell", "web"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 def test_I2_a_kill_at_every_step_runs_each_hook_once(lab: Lab, effect: bool) -> None:  # noqa: FBT001
     """I2: however often the controller dies, each sync runs its hooks exactly once."""

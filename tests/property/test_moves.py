@@ -138,6 +138,7 @@ def test_when_one_of_two_fails_both_go_back_and_nothing_is_lost(lab: Lab) -> Non
     assert mounts(lab) == {"shop-db-1": "shop_rows", "shop-worker-1": "shop_rows"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lost", [False, True], ids=["same", "lost"])
 def test_I2_I3_killed_at_every_step_of_a_volume_move(lab: Lab, effect: bool, lost: bool) -> None:  # noqa: FBT001

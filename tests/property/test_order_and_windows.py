@@ -159,6 +159,7 @@ def test_a_failed_lower_wave_holds_the_higher_and_says_so(lab: Lab) -> None:
     assert lab.process.status(key("web")).sync is SyncStatus.OUT_OF_SYNC
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), st.sampled_from([-1, 0, 5]), min_size=2), st.randoms()

@@ -108,6 +108,7 @@ def test_the_new_ones_wait_beside_the_old_ones_and_take_over_when_approved(lab: 
     assert lab.world.violations == []
 
 
+@pytest.mark.slow
 def test_a_promotion_killed_at_any_step_converges(lab: Lab) -> None:
     """I2: in the preparation and in the promotion; only the approval decides which version serves."""
     process = deployed(lab, shop(1))
@@ -129,6 +130,7 @@ def test_a_promotion_killed_at_any_step_converges(lab: Lab) -> None:
     assert lab.world.violations == []
 
 
+@pytest.mark.slow
 def test_a_promotion_killed_and_its_approval_lost_never_leaves_nobody_serving(lab: Lab) -> None:
     deployed(lab, shop(1))
     for version in range(2, 24):
@@ -150,6 +152,7 @@ def test_a_promotion_killed_and_its_approval_lost_never_leaves_nobody_serving(la
     assert lab.world.violations == []
 
 
+@pytest.mark.slow
 @few(15)
 @given(
     lives=st.lists(

@@ -58,6 +58,7 @@ def running(lab: Lab) -> dict[str, str]:
     return {c.name: c.image_id for c in lab.world.of(SHOP) if c.up}
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

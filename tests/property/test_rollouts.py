@@ -267,6 +267,7 @@ def test_blue_green_no_old_one_goes_before_all_new_ones_are_proved(seed: st.Data
     assert after == {f"shop-web-{n}": "web:1" if ill else "web:2" for n in (1, 2, 3)}
 
 
+@pytest.mark.slow
 def test_blue_green_killed_at_any_step_converges(lab: Lab) -> None:
     """I1, I2: no mixture stays, no duplicate stays, and a second pass has nothing to do."""
     process = deployed(lab, blue_green(1))

@@ -42,6 +42,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_commit_that_touches_one_of_1000_applications_reads_parses_and_plans_one(process: Process) -> None:
     repository, watched = process.repository, process.watched
     for key in (ONE, AppKey("default", "a0001")):

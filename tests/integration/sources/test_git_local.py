@@ -374,6 +374,7 @@ def test_quotas_on_files_and_on_their_number(repo: GitRepo, tmp_path: Path) -> N
     source.close()
 
 
+@pytest.mark.slow
 def test_a_file_beyond_its_readers_limit_is_not_brought_into_memory(repo: GitRepo, source: GitSource) -> None:
     repo.deploy({"big.bin": b"\0" * (64 << 20), "small": "1234"})
     tree = source.snapshot().tree

@@ -157,6 +157,7 @@ def test_globs_name_applications_with_and_without_their_namespace() -> None:
     assert not made.matches(AppKey("default", "shop"))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -139,6 +139,7 @@ _SENT = st.sampled_from([(1, 41), (1, 44), (1, 49), (1, 51)]).flatmap(
 _IDS = {service: service[0] * 64 for service in SERVICES}
 
 
+@pytest.mark.slow
 @given(_SENT)
 def test_what_is_sent_reads_back_as_the_spec(sent: tuple[tuple[int, int], dict[str, dict[str, Any]]]) -> None:
     """The engine answers with what it was sent; then nothing may differ."""

@@ -660,6 +660,7 @@ SERVICES = st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.sampled_fro
 FILES = st.fixed_dictionaries({"services": SERVICES}, optional=dict.fromkeys(KEYS[1:6], VALUES)) | VALUES
 
 
+@pytest.mark.slow
 @given(FILES, FILES, FILES)
 @settings(max_examples=150, deadline=None)
 def test_no_shape_of_input_breaks_the_loader(one: object, two: object, other: object) -> None:
