@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import docker.errors
 import pytest
 
 from tests.support import small_disk
@@ -28,7 +29,11 @@ def test_I8_I11_without_one_byte_of_disk_commits_are_carried_out(scope: EngineSc
         shop.push(shop.edit("GREETING: hello", "GREETING: 'from a full disk'"))
 
         def replaced() -> bool:
-            environment = scope.api.inspect_container(shop.container("web").id)["Config"]["Env"]
+            try:
+                environment = scope.api.inspect_container(shop.container("web").id)["Config"]["Env"]
+            except docker.errors.NotFound:
+                # It was replaced between the two looks.
+                return False
             return "GREETING=from a full disk" in environment
 
         eventually(replaced, what="the commit is carried out", timeout_s=90.0)
