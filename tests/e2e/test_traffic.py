@@ -17,7 +17,7 @@ from importlib.metadata import files
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.engine import BASE_IMAGE, EngineScope
+from tests.support.engine import BASE_IMAGE, EngineScope, engine_url
 from tests.support.gitrepo import GitRepo
 from tests.support.scenario import Controller, Shop, free_port, running
 from tests.support.waiting import eventually
@@ -63,7 +63,8 @@ def traefik(scope: EngineScope) -> str:
 def fleet(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The example, under a name and a port of its own."""
     folder, name, port = tmp_path_factory.mktemp("fleet"), module_scope.name, free_port()
-    environment = f"TRAEFIK_IMAGE={traefik(module_scope)}\nPORT={port}\n"
+    socket = engine_url().removeprefix("unix://")
+    environment = f"TRAEFIK_IMAGE={traefik(module_scope)}\nPORT={port}\nDOCKER_SOCKET={socket}\n"
     repo = GitRepo.create(folder, {".env": environment}, name=name)
     controller = Controller(name, (repo.remote,), folder / "controller")
     fleet = Fleet(Shop(module_scope, name, repo, controller, None), port)

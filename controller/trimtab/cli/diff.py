@@ -97,6 +97,10 @@ def _targets(
     return list(known) if known else [None]
 
 
+# What becomes of an object of which not single fields differ.
+_DONE = {Verb.BUILD: "built", Verb.PULL: "pulled", Verb.CREATE: "created", Verb.RUN: "run", Verb.DELETE: "removed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
     """What differs of one application. ``held`` says why nothing is put right now; "" when it is."""
@@ -162,7 +166,7 @@ class Differences:
             return "kept as it is"
         if self.held:
             return f"left: {self.held}"
-        word = "repaired" if change.reason in REPAIRS else "applied"
+        word = "repaired" if change.reason in REPAIRS else _DONE.get(change.verb, "applied")
         in_place = all(field.in_place for field in change.fields)
         how = " by replacement" if change.verb is Verb.REPLACE else " in place" if in_place and change.fields else ""
         slowly = ", later each time, since it is fought over" if told.contended else ""
