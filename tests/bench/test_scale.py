@@ -31,8 +31,9 @@ from tests.support.gitrepo import GitRepo
 from tests.support.waiting import eventually
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.plan.suppose import suppose
-from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.clock import SystemClock
+from trimtab.runtime.repository import Repository
 from trimtab.sources.source import GitSource
 from trimtab.store.sqlite import SqliteStore
 

@@ -31,12 +31,13 @@ from trimtab.ports import Commit
 from trimtab.runtime.attendance import Attendance
 from trimtab.runtime.buildreasons import BuildReasons
 from trimtab.runtime.carry import Carrier
-from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.jobs import JobKeeper
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Planner
 from trimtab.runtime.reconciler import SETTLE_S, Reconciler
 from trimtab.runtime.report import Reporter
+from trimtab.runtime.repository import Repository
 from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.witness import Witness
 from trimtab.store.sqlite import SqliteStore

@@ -26,7 +26,7 @@ from trimtab.runtime.buildreasons import BuildReasons
 if TYPE_CHECKING:
     from trimtab.config import Config
     from trimtab.model.snapshot import Snapshot
-    from trimtab.runtime.catalog import Repository
+    from trimtab.runtime.repository import Repository
 
 
 def compare_revisions(

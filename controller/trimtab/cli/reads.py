@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trimtab.manifest.declaration import Declaration
     from trimtab.manifest.load import LoadResult
     from trimtab.model.application import Application
-    from trimtab.runtime.catalog import Repository
+    from trimtab.runtime.repository import Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ from trimtab.runtime.views import View
 
 if TYPE_CHECKING:
     from trimtab.backends.engine.steps import EngineStep
-    from trimtab.runtime.catalog import Catalog, Repository
+    from trimtab.runtime.catalog import Catalog
+    from trimtab.runtime.repository import Repository
     from trimtab.store.sqlite import SqliteStore
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trimtab.model.records import Release
     from trimtab.model.snapshot import Snapshot
     from trimtab.ports import Commit, Source
-    from trimtab.runtime.catalog import Repository
+    from trimtab.runtime.repository import Repository
     from trimtab.store.sqlite import SqliteStore
 
 _LISTED = 200

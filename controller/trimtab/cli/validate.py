@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from trimtab.model.diagnostics import Diagnostic
     from trimtab.model.snapshot import Tree
-    from trimtab.runtime.catalog import Repository
+    from trimtab.runtime.repository import Repository
 
 
 def validate(

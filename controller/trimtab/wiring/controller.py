@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from trimtab.model.desired import DesiredState
     from trimtab.model.keys import AppKey
     from trimtab.ports import Source
-    from trimtab.runtime.catalog import Repository
+    from trimtab.runtime.repository import Repository
 
 # How long running steps may take to stop after SIGTERM; the rest is left to the next start (I2).
 STOP_S = 25.0

@@ -12,8 +12,9 @@ from trimtab.images.resolver import TreeImageResolver
 from trimtab.model.application import SourceRef
 from trimtab.model.snapshot import PathEscapesTree, join_path
 from trimtab.runtime.buildreasons import BuildReasons
-from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Planner
+from trimtab.runtime.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

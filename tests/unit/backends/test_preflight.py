@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.rig import Rig, application, project, shop
 from trimtab.backends.engine import preflight_rules as rules
-from trimtab.backends.engine.cache import Item
+from trimtab.backends.engine.items import Item
 from trimtab.backends.engine.preflight import EnginePreflight
 from trimtab.errors import TrimtabError, UserError
 from trimtab.model.application import Application

@@ -13,7 +13,8 @@ from trimtab.errors import TrimtabError
 from trimtab.model.application import SourceRef
 from trimtab.model.keys import AppKey
 from trimtab.ports import Source
-from trimtab.runtime.catalog import Catalog, Repository
+from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.repository import Repository
 from trimtab.sources.source import GitSource
 from trimtab.store.sqlite import SqliteStore
 

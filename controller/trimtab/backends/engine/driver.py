@@ -23,9 +23,10 @@ from trimtab.backends.engine import (
 )
 from trimtab.backends.engine.adoptions import Adopted, Adoptions
 from trimtab.backends.engine.bench import Bench
-from trimtab.backends.engine.cache import EngineCache, Item
+from trimtab.backends.engine.cache import EngineCache
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.events import EventStream, RawEvent
+from trimtab.backends.engine.items import Item
 from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.observe import Observer
 from trimtab.backends.engine.own import find_own

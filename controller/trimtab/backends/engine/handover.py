@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.backends.engine import containers
 from trimtab.backends.engine.bench import Bench, Outputs, known_id
-from trimtab.backends.engine.cache import HANDOVER
 from trimtab.backends.engine.errors import Missing
+from trimtab.backends.engine.items import HANDOVER
 from trimtab.backends.engine.labels import DIGEST, HANDED_FROM, HANDED_TO, INSTALLATION, KIND
 from trimtab.backends.engine.lock import lock_holder
 from trimtab.backends.engine.logs import tail

@@ -8,6 +8,7 @@ our labels on another container is somebody else's. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from trimtab.model.keys import RUNS, AppKey, Kind, ResourceKey
@@ -111,3 +112,9 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """The labels that are neither ours nor Compose's bookkeeping, by name."""
     return {key: labels[key] for key in sorted(labels) if not key.startswith((PREFIX, COMPOSE_PREFIX))}
+
+
+def label_filter(installation: str, **labels: str) -> str:
+    """A list's ``filters`` parameter for labels of ours."""
+    wanted = [f"{INSTALLATION}={installation}", *(f"{PREFIX}{k}={v}" for k, v in sorted(labels.items()))]
+    return json.dumps({"label": wanted})

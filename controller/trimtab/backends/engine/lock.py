@@ -19,11 +19,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from trimtab.backends.engine.cache import label_filter
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.events import EventStream, RawEvent
-from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
+from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX, label_filter
 from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, LockHeld, TransientError, TrimtabError
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trimtab.backends.engine.adoptions import as_adopted
-from trimtab.backends.engine.cache import HANDOVER, EngineCache, Item
+from trimtab.backends.engine.cache import EngineCache
+from trimtab.backends.engine.items import HANDOVER, Item
 from trimtab.backends.engine.labels import HANDED_TO
 from trimtab.backends.engine.live import labels_of, live_container, live_network, live_volume, weigh
 from trimtab.backends.engine.normalise import Names

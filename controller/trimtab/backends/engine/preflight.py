@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trimtab.backends.engine import preflight_rules as rules
-from trimtab.backends.engine.cache import Item
+from trimtab.backends.engine.items import Item
 from trimtab.model.change import Change, Verb
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import Kind
