@@ -189,20 +189,17 @@ def test_waves_of_one_repository_go_up_one_after_the_other_and_come_down_in_the_
     repo = GitRepo.create(tmp_path, files, name=scope.name)
     controller = Controller(scope.name, (repo.remote,), tmp_path / "controller")
     with running(controller):
-        eventually(
-            lambda: controller.status(web).get("health") == "Healthy", what="the last wave is up", timeout_s=PATIENCE_S
-        )
-        states = {name: scope.api.inspect_container(f"{name}-main-1")["State"] for name in (db, web)}
+        with recorded(scope, also="health_status") as rising:
+            eventually(
+                lambda: controller.status(web).get("health") == "Healthy",
+                what="the last wave is up",
+                timeout_s=PATIENCE_S,
+            )
         with recorded(scope) as happened:
             repo.deploy({**dict.fromkeys(files), "README": "nothing\n"}, "all away")
             eventually(lambda: not scope.containers(), what="all of it is gone", timeout_s=PATIENCE_S)
-    passed = next(check["End"] for check in states[db]["Health"]["Log"] if check["ExitCode"] == 0)
-    assert seconds(states[web]["StartedAt"]) >= seconds(passed)
+    told = rising.sentences
+    well = next(i for i, said in enumerate(told) if "health_status: healthy" in said and db in said)
+    assert well < next(i for i, said in enumerate(told) if "container start" in said and web in said), told
     gone = happened.having("container destroy")
     assert [name in sentence for name, sentence in zip((web, db), gone, strict=True)] == [True, True], gone
-
-
-def seconds(moment: str) -> str:
-    """The engine's moments, comparable: to the second, whatever their fractions and offset."""
-    zone = moment[-6:] if moment[-6] in "+-" else "+00:00"
-    return datetime.fromisoformat(f"{moment[:19]}{zone}").astimezone(UTC).isoformat()

@@ -54,8 +54,13 @@ class Place:
         (self.folder / "app" / "compose.yaml").write_text(change(text), encoding="utf-8")
 
     def run(self, verb: str, *arguments: str, installation: str = "", data: str = "data") -> Result:
+        return self.run_where_it_stands(
+            verb, str(self.folder / "app"), *arguments, installation=installation, data=data
+        )
+
+    def run_where_it_stands(self, verb: str, *arguments: str, installation: str = "", data: str = "data") -> Result:
         place = ["--data-dir", str(self.folder / data), "--installation", installation or self.name]
-        return CliRunner().invoke(command, [verb, str(self.folder / "app"), *arguments, *place])
+        return CliRunner().invoke(command, [verb, *arguments, *place])
 
     def adopt(self, *arguments: str) -> str:
         done = self.run("adopt", "--yes", *arguments)
@@ -100,11 +105,14 @@ def place(scope: EngineScope, tmp_path: Path) -> Iterator[Place]:
     return made
 
 
-def test_a_project_is_taken_over_as_it_is_and_looked_after_from_then_on(place: Place) -> None:
+def test_a_project_is_taken_over_as_it_is_and_looked_after_from_then_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = place.up()
     started = {i: place.scope.api.inspect_container(i)["State"]["StartedAt"] for i in before.values()}
     assert "TT3010" in place.plan()
-    refused = place.run("adopt")
+    monkeypatch.chdir(place.folder / "app")
+    refused = place.run_where_it_stands("adopt")
     assert refused.exit_code == 1
     assert "nobody to ask" in refused.output
     assert place.records() == []

@@ -64,8 +64,8 @@ class Happened:
 
 
 @contextlib.contextmanager
-def recorded(scope: EngineScope) -> Iterator[Happened]:
-    """Everything that happens meanwhile; complete when the block is over."""
+def recorded(scope: EngineScope, *, also: str = "nothing more") -> Iterator[Happened]:
+    """Everything that happens meanwhile, and of what is QUIET ``also``; complete when the block is over."""
     happened = Happened()
     # The engine's clock is this machine's; its events have nanoseconds, its filter takes them.
     since = time.time()
@@ -77,5 +77,5 @@ def recorded(scope: EngineScope) -> Iterator[Happened]:
         ours = scope.name in name or scope.name in {attributes.get(INSTALLATION), attributes.get("container", "")}
         if not ours or attributes.get(KIND) in NOTES or f"trimtab_{scope.name}" in name:
             continue
-        if not event["Action"].startswith(QUIET):
+        if event["Action"].startswith(also) or not event["Action"].startswith(QUIET):
             happened.sentences.append(f"{event['Type']} {event['Action']} {name}")

@@ -112,7 +112,7 @@ def _places(
 ) -> Iterator[tuple[Path | None, str | None, str, str]]:
     """Where to look for the application: directory, address, target, path inside."""
     if repo is not None or target is None or Path(target).is_dir():
-        yield (Path(target) if target is not None and repo is None else None), repo, branch, subpath
+        yield (Path(target or ".") if repo is None else None), repo, branch, subpath
         return
     from trimtab.cli.watched import watched_repositories
 
