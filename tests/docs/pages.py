@@ -54,8 +54,8 @@ def verbs() -> Mapping[str, Any]:
 
 EXIT_CODES = (
     ("0", "done, or nothing to do"),
-    ("1", "an error"),
-    ("2", "changes are pending (`diff`, and `plan` with `--detailed-exitcode`), or a wrong use of the command line"),
+    ("1", "an error, a wrong use of the command line among them"),
+    ("2", "changes are pending (`diff`, and `plan` with `--detailed-exitcode`)"),
     ("3", "denied or held: a guard refused, an approval is missing, another controller has the engine"),
 )
 

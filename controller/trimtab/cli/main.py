@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +13,8 @@ from typer.core import TyperGroup
 from trimtab import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     # Typer carries its own copy of click.
     from typer._click.core import Command, Context
     from typer._click.formatting import HelpFormatter
@@ -70,8 +73,34 @@ SUMMARIES = {
 }
 
 
+# Click's UsageError, of whichever copy of click typer brings.
+WRONG_USE: Any = typer.BadParameter.__bases__[0]
+
+
+@contextlib.contextmanager
+def wrong_use_is_an_error() -> Iterator[None]:
+    """Click ends a wrong use with 2, which would read as "changes are pending" to who asked for that code."""
+    try:
+        yield
+    except WRONG_USE as error:
+        error.exit_code = 1
+        raise
+
+
 class LazyGroup(TyperGroup):
     """Finds a verb's module when it is called, and lists all verbs without importing one."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Context | None = None, **extra: Any
+    ) -> Context:
+        """What stands before the verb."""
+        with wrong_use_is_an_error():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Context) -> Any:
+        """The verb and what stands after it."""
+        with wrong_use_is_an_error():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the group's signature
         """In the order of use."""

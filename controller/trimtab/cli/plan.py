@@ -11,6 +11,7 @@ import typer
 from trimtab.cli.common import (
     EXIT_CHANGES,
     EXIT_ERROR,
+    EXIT_HELD,
     BranchOption,
     ConfigOption,
     DataDirOption,
@@ -52,7 +53,7 @@ def plan(
         Path | None, typer.Option("--out", help="Save the plan, for 'trimtab apply --plan'.", show_default=False)
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes, with 3 when they are held.")
     ] = False,
     env: EnvironmentOption = None,
     output: OutputOption = Output.TEXT,
@@ -79,6 +80,7 @@ def plan(
             )
             raise typer.Exit(EXIT_CHANGES if changed and detailed_exitcode else 0)
         from trimtab.cli.session import open_session, require_applications
+        from trimtab.model.plan import Decision
 
         # The digests of a saved plan hold only with the key that it was made with, so that one is kept.
         with open_session(
@@ -102,6 +104,9 @@ def plan(
                 tell(str(problem))
     if session.problems:
         raise typer.Exit(EXIT_ERROR)
+    decisions = {look.verdict.decision for _, look in planned}
+    if Decision.DENY in decisions or (detailed_exitcode and Decision.HOLD in decisions):
+        raise typer.Exit(EXIT_HELD)
     if detailed_exitcode and any(not look.plan.empty for _, look in planned):
         raise typer.Exit(EXIT_CHANGES)
 

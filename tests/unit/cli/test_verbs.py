@@ -45,6 +45,11 @@ def test_every_verb_has_help_and_a_summary(verb: str) -> None:
     assert SUMMARIES[verb]
 
 
+@pytest.mark.parametrize("wrong", [["plan", "--bogus"], ["bogus"], ["--bogus"], ["history"], ["plan", "-o", "xml"]])
+def test_a_wrong_use_is_an_error_and_never_reads_as_pending_changes(wrong: list[str]) -> None:
+    assert CliRunner().invoke(command, wrong).exit_code == 1
+
+
 def test_help_imports_none_of_the_heavy_parts() -> None:
     heavy = {"docker", "fastapi", "git", "prometheus_client", "pydantic", "uvicorn", "yaml"}
     code = (
