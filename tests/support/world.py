@@ -21,7 +21,7 @@ from trimtab.backends.engine.convert import reveal
 from trimtab.backends.engine.errors import Missing, PortTaken, Refused, Taken
 from trimtab.backends.engine.labels import DIGEST
 from trimtab.backends.engine.live import wave_of, weigh
-from trimtab.backends.engine.normalise_mounts import CONTENT
+from trimtab.backends.engine.normalise.mounts import CONTENT
 from trimtab.backends.engine.waits import optionally
 from trimtab.errors import (
     BackendUnavailable,

@@ -15,6 +15,7 @@ from typing import Any
 from trimtab.backends.engine.labels import APP, INSTALLATION, KIND, NAMESPACE, PREFIX, REVISION, SEAL, seal
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import Live
+from trimtab.model.untyped import mapping, members, section
 from trimtab.plan.canonical import canonical_json, fingerprint
 
 RECORD = "adopted"
@@ -65,14 +66,14 @@ def without_aliases(fields: Mapping[str, object], names: set[str]) -> dict[str, 
 
     Tools give a container its name as an alias; the engine resolves its name in any case, and that may change.
     """
-    networks = fields.get("Networks")
-    if not isinstance(networks, Mapping):
+    networks = section(fields, "Networks")
+    if not networks:
         return dict(fields)
     kept: dict[str, object] = {}
     for network, endpoint in networks.items():
-        options = dict(endpoint) if isinstance(endpoint, Mapping) else {}
+        options = dict(mapping(endpoint))
         given = options.pop("Aliases", ())
-        aliases = [alias for alias in given if alias not in names] if isinstance(given, list | tuple) else []
+        aliases = [alias for alias in members(given) if alias not in names]
         # Empty as it may be, it tells an attachment from none.
         kept[network] = {**options, "Aliases": aliases}
     return {**fields, "Networks": kept}

@@ -18,6 +18,7 @@ from trimtab.model.change import FieldChange
 from trimtab.model.desired import Resource, Secret
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live
+from trimtab.model.untyped import section, strings
 from trimtab.plan.fielddiff import ABSENT, differences, leaves, unescape
 
 # What an engine has when nothing is said; a manifest may say it without making a difference.
@@ -63,23 +64,23 @@ def compare(want: Resource, live: Live, own_networks: frozenset[str] = frozenset
 
 def expected_container(want: Mapping[str, object], live: Live) -> dict[str, object]:
     """The spec with what the container's image adds to it."""
-    config, inherited = _section(want, "Config"), _section(live.inherited, "Config")
+    config, inherited = section(want, "Config"), section(live.inherited, "Config")
     merged: dict[str, object] = {**inherited, **config}
     for field in ("Env", "Labels"):
-        both = {**_section(inherited, field), **_section(config, field)}
+        both = {**section(inherited, field), **section(config, field)}
         if both:
             merged[field] = both
-    ports = sorted({*_texts(inherited.get("ExposedPorts")), *_texts(config.get("ExposedPorts"))})
+    ports = sorted({*strings(inherited.get("ExposedPorts")), *strings(config.get("ExposedPorts"))})
     if ports:
         merged["ExposedPorts"] = ports
     if config.get("Entrypoint") is not None and "Cmd" not in config:
         # Source: moby daemon/commit.go merge(): an own entrypoint drops the image's command.
         merged.pop("Cmd", None)
-    own_check = _section(config, "Healthcheck")
+    own_check = section(config, "Healthcheck")
     if own_check.get("Test") == ["NONE"]:
         merged["Healthcheck"] = own_check
     elif own_check:
-        merged["Healthcheck"] = {**_section(inherited, "Healthcheck"), **own_check}
+        merged["Healthcheck"] = {**section(inherited, "Healthcheck"), **own_check}
     merged = {field: value for field, value in merged.items() if value not in ([], {}, "", None)}
     return {**want, "Config": merged}
 
@@ -112,10 +113,10 @@ def _not_given(different: tuple[tuple[str, object, object], ...], live: Live) ->
 def _comparable(want: Mapping[str, object], live: Live, own_networks: frozenset[str]) -> dict[str, object]:
     """The live fields without what is not ours to compare: anonymous volumes, others' networks."""
     fields = dict(live.fields)
-    wanted_mounts = _section(want, "Mounts")
+    wanted_mounts = section(want, "Mounts")
     mounts: dict[str, object] = {}
-    inherited_targets = {*_section(live.inherited, "Mounts"), *_section(_section(live.inherited, "Config"), "Volumes")}
-    for target, mount in _section(fields, "Mounts").items():
+    inherited_targets = {*section(live.inherited, "Mounts"), *section(section(live.inherited, "Config"), "Volumes")}
+    for target, mount in section(fields, "Mounts").items():
         wanted = wanted_mounts.get(target)
         if wanted is None and target in inherited_targets:
             continue
@@ -129,11 +130,11 @@ def _comparable(want: Mapping[str, object], live: Live, own_networks: frozenset[
             continue
         mounts[target] = mount
     fields["Mounts"] = mounts
-    wanted_networks = _section(want, "Networks")
+    wanted_networks = section(want, "Networks")
     project = live.key.app.project
     fields["Networks"] = {
         name: endpoint
-        for name, endpoint in _section(fields, "Networks").items()
+        for name, endpoint in section(fields, "Networks").items()
         # A network that somebody else attached us to stays; one of the application's own does not.
         if name in wanted_networks or name in own_networks or name.startswith(f"{project}_")
     }
@@ -156,7 +157,7 @@ def _first_network_left(want: Mapping[str, object], wanted: object, has: object)
     The engine remembers that name for good, and needs it no more: a container starts on the networks that it is on.
     Source: moby daemon/container_operations.go, updateContainerNetworkSettings.
     """
-    networks = _section(want, "Networks")
+    networks = section(want, "Networks")
     named = isinstance(has, str) and has not in {"", "host", "none", "bridge", "default"} and ":" not in has
     return named and wanted in networks and has not in networks
 
@@ -208,7 +209,7 @@ def _change(want: Resource, path: str, wanted: object, has: object) -> FieldChan
 
 def _follows(want: Resource, path: str) -> bool:
     """A swap limit that nobody sets is twice the memory, which can be said."""
-    return path == "/HostConfig/MemorySwap" and "Memory" in _section(want.spec, "HostConfig")
+    return path == "/HostConfig/MemorySwap" and "Memory" in section(want.spec, "HostConfig")
 
 
 def _shown(value: object, *, sensitive: bool) -> object:
@@ -217,12 +218,3 @@ def _shown(value: object, *, sensitive: bool) -> object:
     if isinstance(value, Secret):
         return repr(value)
     return "(secret)" if sensitive else value
-
-
-def _section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = data.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()

@@ -6,13 +6,14 @@ Source: Engine API version history, v1.41 to v1.51.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trimtab.backends.engine.normalise_mounts import CONTENT, RECURSIVE
+from trimtab.backends.engine.normalise.mounts import CONTENT, RECURSIVE
 from trimtab.errors import UnsupportedByBackend
 from trimtab.model.desired import Secret
+from trimtab.model.untyped import mapping, members
 
 Version = tuple[int, int]
 Body = dict[str, Any]
@@ -52,14 +53,14 @@ def reveal(value: object) -> Any:
 
 def references(spec: Mapping[str, object]) -> tuple[frozenset[str], frozenset[str]]:
     """(services, content volumes) that a container's spec refers to."""
-    host = _map(spec.get("HostConfig"))
+    host = mapping(spec.get("HostConfig"))
     services = {
         mode.removeprefix("container:").removeprefix(SERVICE)
         for mode in (str(host.get(name) or "") for name in ("NetworkMode", "PidMode", "IpcMode"))
         if mode.startswith(f"container:{SERVICE}")
     }
-    services |= {str(s).split(":")[1] for s in _list(host.get("VolumesFrom")) if str(s).startswith(SERVICE)}
-    sources = (str(_map(mount).get("Source") or "") for mount in _map(spec.get("Mounts")).values())
+    services |= {str(s).split(":")[1] for s in members(host.get("VolumesFrom")) if str(s).startswith(SERVICE)}
+    sources = (str(mapping(mount).get("Source") or "") for mount in mapping(spec.get("Mounts")).values())
     return frozenset(services), frozenset(
         s.removeprefix(CONTENT).partition("/")[0] for s in sources if s.startswith(CONTENT)
     )
@@ -78,17 +79,17 @@ def container_request(
     Raises:
         UnsupportedByBackend: this engine cannot express something in ``spec``.
     """
-    config, host = dict(_map(spec.get("Config"))), dict(_map(spec.get("HostConfig")))
+    config, host = dict(mapping(spec.get("Config"))), dict(mapping(spec.get("HostConfig")))
     body = _config(config, host, api, image)
-    body["Labels"] = {**{k: str(reveal(v)) for k, v in _map(config.get("Labels")).items()}, **labels}
+    body["Labels"] = {**{k: str(reveal(v)) for k, v in mapping(config.get("Labels")).items()}, **labels}
     body["HostConfig"] = host_body = _host(host, api, resolved)
-    mounts, binds = _mounts(_map(spec.get("Mounts")), api, resolved)
+    mounts, binds = _mounts(mapping(spec.get("Mounts")), api, resolved)
     if mounts:
         host_body["Mounts"] = mounts
     if binds:
         host_body["Binds"] = binds
     first = str(host.get("NetworkMode") or "")
-    endpoints = {name: dict(_map(e)) for name, e in sorted(_map(spec.get("Networks")).items())}
+    endpoints = {name: dict(mapping(e)) for name, e in sorted(mapping(spec.get("Networks")).items())}
     if mac := config.get("MacAddress"):
         if first in {"none", "host"} or ":" in first:
             # The engine drops it, or refuses it, by version.
@@ -120,7 +121,7 @@ def endpoint_body(endpoint: Mapping[str, object], api: Version) -> Body:
     for key in ("Aliases", "Links", "DriverOpts"):
         if endpoint.get(key):
             body[key] = reveal(endpoint[key])
-    if "com.docker.network.endpoint.ifname" in _map(endpoint.get("DriverOpts")):
+    if "com.docker.network.endpoint.ifname" in mapping(endpoint.get("DriverOpts")):
         _need(api, 49, "networks.interface_name")
     if endpoint.get("MacAddress"):
         _need(api, 44, "networks.mac_address on more than the first network")
@@ -142,9 +143,9 @@ def network_body(name: str, spec: Mapping[str, object], labels: Mapping[str, str
         body["EnableIPv4"] = False
     if spec.get("Options"):
         body["Options"] = reveal(spec["Options"])
-    if ipam := _map(spec.get("IPAM")):
+    if ipam := mapping(spec.get("IPAM")):
         body["IPAM"] = {"Driver": "default", **reveal(ipam)}
-    body["Labels"] = {**reveal(_map(spec.get("Labels"))), **labels}
+    body["Labels"] = {**reveal(mapping(spec.get("Labels"))), **labels}
     return body
 
 
@@ -153,8 +154,8 @@ def volume_body(name: str, spec: Mapping[str, object], labels: Mapping[str, str]
     return {
         "Name": name,
         "Driver": str(spec.get("Driver") or "local"),
-        "DriverOpts": reveal(_map(spec.get("DriverOpts"))),
-        "Labels": {**reveal(_map(spec.get("Labels"))), **labels},
+        "DriverOpts": reveal(mapping(spec.get("DriverOpts"))),
+        "Labels": {**reveal(mapping(spec.get("Labels"))), **labels},
     }
 
 
@@ -182,15 +183,15 @@ def _config(
         )
         if key in config
     }
-    if env := _map(config.get("Env")):
+    if env := mapping(config.get("Env")):
         body["Env"] = [f"{name}={reveal(value)}" for name, value in env.items()]
-    ports = {str(port) for port in _list(config.get("ExposedPorts"))} | {
-        str(port) for port in _map(host.get("PortBindings"))
+    ports = {str(port) for port in members(config.get("ExposedPorts"))} | {
+        str(port) for port in mapping(host.get("PortBindings"))
     }
     if ports:
         # A port that is not exposed is not published either.
         body["ExposedPorts"] = {port: {} for port in sorted(ports)}
-    if check := _map(config.get("Healthcheck")):
+    if check := mapping(config.get("Healthcheck")):
         if "StartInterval" in check:
             _need(api, 44, "healthcheck.start_interval")
         body["Healthcheck"] = reveal(check)
@@ -247,7 +248,7 @@ def _mounts(mounts: Mapping[str, object], api: Version, resolved: Resolved) -> t
     long: list[Body] = []
     short: list[str] = []
     for target in sorted(mounts):
-        mount = dict(reveal(_map(mounts[target])))
+        mount = dict(reveal(mapping(mounts[target])))
         source = str(mount.get("Source") or "")
         if source.startswith(CONTENT):
             long.append(_content(target, source, api, resolved))
@@ -321,11 +322,3 @@ def _need(api: Version, minor: int, attribute: str) -> None:
             f"{attribute} needs Engine API 1.{minor}, this engine speaks {api[0]}.{api[1]}",
             hint=f"use Docker {_DOCKER_RELEASES[minor]} or newer, or leave it out",
         )
-
-
-def _map(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> Iterable[object]:
-    return value if isinstance(value, list | tuple) else ()

@@ -21,6 +21,7 @@ from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, ObservedState, RunState
 from trimtab.model.plan import Node
 from trimtab.model.snapshot import Tree
+from trimtab.model.untyped import rows, section
 from trimtab.plan.diff import Selection
 from trimtab.plan.imagepins import IMAGE_TRAIT
 
@@ -112,7 +113,7 @@ class EngineDialect:
         chosen = rule.order
         if chosen == Order.STOP_FIRST.value:
             return Order.STOP_FIRST, f"deploy.{rule.section}.order says so"
-        mode = str(_section(want.spec, "HostConfig").get("NetworkMode") or "")
+        mode = str(section(want.spec, "HostConfig").get("NetworkMode") or "")
         if mode == "host" or mode.startswith("container:"):
             return Order.STOP_FIRST, "it shares another network namespace, where ports can only be held once"
         if chosen == Order.START_FIRST.value:
@@ -125,17 +126,17 @@ class EngineDialect:
     def claims(self, fields: Mapping[str, object]) -> frozenset[str]:
         """Published host ports and fixed addresses; of a network, its subnets."""
         found = set()
-        pools = _section(fields, "IPAM").get("Config")
-        for pool in pools if isinstance(pools, list | tuple) else ():
-            if isinstance(pool, Mapping) and pool.get("Subnet"):
+        pools = section(fields, "IPAM").get("Config")
+        for pool in rows(pools):
+            if pool.get("Subnet"):
                 found.add(f"subnet {pool['Subnet']}")
-        for port, bindings in _section(_section(fields, "HostConfig"), "PortBindings").items():
+        for port, bindings in section(section(fields, "HostConfig"), "PortBindings").items():
             protocol = port.partition("/")[2]
-            for binding in bindings if isinstance(bindings, list | tuple) else ():
-                host_port = str(binding.get("HostPort") or "") if isinstance(binding, Mapping) else ""
+            for binding in rows(bindings):
+                host_port = str(binding.get("HostPort") or "")
                 if host_port and host_port != "0":
                     found.add(f"port {host_port}/{protocol}")
-        for network, endpoint in _section(fields, "Networks").items():
+        for network, endpoint in section(fields, "Networks").items():
             for name in ("IPv4Address", "IPv6Address", "MacAddress"):
                 if isinstance(endpoint, Mapping) and endpoint.get(name):
                     found.add(f"address {endpoint[name]} in {network}")
@@ -143,13 +144,13 @@ class EngineDialect:
 
     def volumes(self, live: Live) -> frozenset[str]:
         """Engine names of the volumes that a container mounts."""
-        mounts = _section(live.fields, "Mounts").values()
+        mounts = section(live.fields, "Mounts").values()
         sources = (str(m.get("Source") or "") for m in mounts if isinstance(m, Mapping) and m.get("Type") == "volume")
         return frozenset(source for source in sources if source)
 
     def anonymous_volumes(self, live: Live) -> tuple[str, ...]:
         """Those that the engine named itself."""
-        mounts = _section(live.fields, "Mounts").values() if live.key.kind is Kind.CONTAINER else ()
+        mounts = section(live.fields, "Mounts").values() if live.key.kind is Kind.CONTAINER else ()
         sources = (str(m.get("Source") or "") for m in mounts if isinstance(m, Mapping) and m.get("Type") == "volume")
         return tuple(sorted(source for source in sources if _ENGINE_NAMED.fullmatch(source)))
 
@@ -176,7 +177,7 @@ def _rank(live: Live) -> tuple[bool, bool, float, str]:
 
 
 def _writable_volume(spec: Mapping[str, object]) -> str:
-    for mount in _section(spec, "Mounts").values():
+    for mount in section(spec, "Mounts").values():
         if (
             isinstance(mount, Mapping)
             and mount.get("Type") == "volume"
@@ -188,13 +189,8 @@ def _writable_volume(spec: Mapping[str, object]) -> str:
 
 
 def _image_ref(spec: Mapping[str, object]) -> str:
-    return str(_section(spec, "Config").get("Image") or "")
+    return str(section(spec, "Config").get("Image") or "")
 
 
 def _short(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
-
-
-def _section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = data.get(name)
-    return value if isinstance(value, Mapping) else {}

@@ -29,6 +29,7 @@ from trimtab.errors import (
     UnsupportedByBackend,
 )
 from trimtab.model.keys import Kind
+from trimtab.model.untyped import section, strings
 from trimtab.ports import StepContext
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def hand_over(bench: Bench, step: HandOver, context: StepContext) -> Outputs:
         _remove(bench.client, name)
         there = None
     if there is None:
-        image = bench.cache.image(bench.cache.image_id(str(_section(step.spec, "Config").get("Image") or "")))
+        image = bench.cache.image(bench.cache.image_id(str(section(step.spec, "Config").get("Image") or "")))
         arguments = [VERB, "--old", old, "--new", new, "--name", step.name, "--helper", name]
         arguments += [
             "--installation",
@@ -104,10 +105,10 @@ def helper_spec(
     Raises:
         UnsupportedByBackend: its command does not say ``run`` as a word of its own.
     """
-    config, host = _section(spec, "Config"), _section(spec, "HostConfig")
-    own_entrypoint = _words(config.get("Entrypoint"))
-    entrypoint = own_entrypoint or _words(image.get("Entrypoint"))
-    command = _words(config.get("Cmd")) or ([] if own_entrypoint else _words(image.get("Cmd")))
+    config, host = section(spec, "Config"), section(spec, "HostConfig")
+    own_entrypoint = strings(config.get("Entrypoint"))
+    entrypoint = own_entrypoint or strings(image.get("Entrypoint"))
+    command = strings(config.get("Cmd")) or ([] if own_entrypoint else strings(image.get("Cmd")))
     made: dict[str, object] = {name: config[name] for name in ("Image", "User", "WorkingDir") if name in config}
     if "run" in command:
         made["Cmd"] = [*command[: command.index("run")], *arguments]
@@ -121,15 +122,15 @@ def helper_spec(
             hint="write the service's command as a list, such as [run, --config, /etc/trimtab/trimtab.yaml]",
         )
     # How to reach the engine; nothing else, so that no secret of the controller is in one more place.
-    environment = {k: v for k, v in _section(config, "Env").items() if k.startswith("DOCKER_") or k == "PATH"}
+    environment = {k: v for k, v in section(config, "Env").items() if k.startswith("DOCKER_") or k == "PATH"}
     if environment:
         made["Env"] = environment
     made["Healthcheck"] = {"Test": ["NONE"]}
     kept = {name: host[name] for name in _HOST_FIELDS if name in host}
-    networks: dict[str, object] = {network: {} for network in _section(spec, "Networks")}
+    networks: dict[str, object] = {network: {} for network in section(spec, "Networks")}
     mounts = {
         target: mount
-        for target, mount in _section(spec, "Mounts").items()
+        for target, mount in section(spec, "Mounts").items()
         # A new anonymous volume would stay behind.
         if not isinstance(mount, Mapping) or mount.get("Type") != "volume" or mount.get("Source")
     }
@@ -289,12 +290,3 @@ def stay_stopped(client: EngineClient, helper: str) -> None:
     """Before it ends with ``PUT_BACK``: the engine must not start it again."""
     body = {"RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}
     client.call("POST", f"/containers/{helper}/update", what="end the helper", key=helper, body=body)
-
-
-def _section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = data.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _words(value: object) -> list[str]:
-    return [str(word) for word in value] if isinstance(value, list | tuple) else []

@@ -14,6 +14,7 @@ from trimtab.model.change import Change, Verb
 from trimtab.model.desired import Resource
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import Kind
+from trimtab.model.untyped import rows, section
 
 _BEGINS = frozenset({Verb.CREATE, Verb.REPLACE})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
@@ -56,10 +57,8 @@ def held_ports(handle: str, name: str, inspect: Mapping[str, object]) -> Iterato
                 port=str(line["PublicPort"]),
                 protocol=str(line.get("Type") or "tcp"),
             )
-    settings = inspect.get("NetworkSettings")
-    ports = settings.get("Ports") if isinstance(settings, Mapping) else None
-    for inner, bindings in sorted(ports.items()) if isinstance(ports, Mapping) else ():
-        for binding in bindings or ():
+    for inner, bindings in sorted(section(section(inspect, "NetworkSettings"), "Ports").items()):
+        for binding in rows(bindings):
             yield HeldPort(
                 container=name,
                 handle=handle,
@@ -129,7 +128,7 @@ def bind_findings(changes: Sequence[Change], exists: Callable[[str], bool]) -> I
     for change in changes:
         if change.verb not in _BEGINS or change.key.kind is not Kind.CONTAINER or change.after is None:
             continue
-        for target, mount in sorted(_part(change.after.spec, "Mounts").items()):
+        for target, mount in sorted(section(change.after.spec, "Mounts").items()):
             if not isinstance(mount, Mapping):
                 continue
             source = str(mount.get("Source") or "")
@@ -172,8 +171,8 @@ def _touched(changes: Sequence[Change]) -> frozenset[str]:
 
 
 def _published(resource: Resource) -> Iterator[tuple[str, str, str]]:
-    for inner, bindings in sorted(_part(_part(resource.spec, "HostConfig"), "PortBindings").items()):
-        for binding in _rows(bindings):
+    for inner, bindings in sorted(section(section(resource.spec, "HostConfig"), "PortBindings").items()):
+        for binding in rows(bindings):
             port = str(binding.get("HostPort") or "")
             # A range means any free one of these; no number any free one at all.
             if port.isdecimal() and port != "0":
@@ -182,18 +181,9 @@ def _published(resource: Resource) -> Iterator[tuple[str, str, str]]:
 
 def _subnets(resource: Resource) -> Iterator[str]:
     if resource.spec.get("Driver") in {None, "", "bridge"}:
-        for config in _rows(_part(resource.spec, "IPAM").get("Config")):
+        for config in rows(section(resource.spec, "IPAM").get("Config")):
             if config.get("Subnet"):
                 yield str(config["Subnet"])
-
-
-def _part(spec: Mapping[str, object], name: str) -> Mapping[str, object]:
-    found = spec.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _rows(value: object) -> list[Mapping[str, object]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _any(address: str) -> str:

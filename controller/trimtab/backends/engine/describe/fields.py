@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trimtab.model.untyped import section
+
 # Field of Config: attribute.
 CONFIG = {
     "User": "user",
@@ -73,17 +75,6 @@ UNSAID = {
     "Isolation": "--isolation",
 }
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
-
-
-def section(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """A mapping inside a mapping; empty when there is none."""
-    value = data.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def listed(value: object) -> list[object]:
-    """A list; empty for what is none."""
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def own(fields: Mapping[str, object], given: Mapping[str, object], name: str) -> dict[str, object]:

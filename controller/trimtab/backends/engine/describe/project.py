@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trimtab.backends.engine.describe.fields import listed, section
 from trimtab.backends.engine.describe.secrets import Variables
 from trimtab.backends.engine.describe.service import ServiceWriter
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import Live
+from trimtab.model.untyped import members, section
 
 _SECTIONS = {Kind.NETWORK: "networks", Kind.VOLUME: "volumes"}
 
@@ -141,7 +141,7 @@ def _ipam(ipam: Mapping[str, object], *, pools: bool) -> dict[str, object]:
         words = {"Subnet": "subnet", "IPRange": "ip_range", "Gateway": "gateway", "AuxiliaryAddresses": "aux_addresses"}
         out["config"] = [
             {words[name]: pool[name] for name in words if name in pool}
-            for pool in listed(ipam.get("Config"))
+            for pool in members(ipam.get("Config"))
             if isinstance(pool, Mapping)
         ]
     if ipam.get("Options"):

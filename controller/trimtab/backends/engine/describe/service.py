@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trimtab.backends.engine.describe.fields import BLKIO, CONFIG, HOST, UNSAID, duration, listed, own, section
+from trimtab.backends.engine.describe.fields import BLKIO, CONFIG, HOST, UNSAID, duration, own
 from trimtab.backends.engine.describe.secrets import Variables
 from trimtab.model.observed import Live
+from trimtab.model.untyped import members, section
 
 _NANO = 1_000_000_000
 _OWN_MODES = ("none", "host", "bridge")
@@ -51,7 +52,7 @@ class ServiceWriter:
         return self._variables.text(place, name, str(value))
 
     def _texts(self, attribute: str, values: object) -> list[str]:
-        return [self._text(attribute, "", value) for value in listed(values)]
+        return [self._text(attribute, "", value) for value in members(values)]
 
     def _mapping(self, attribute: str, values: Mapping[str, object]) -> dict[str, str]:
         return {str(name): self._text(attribute, str(name), values[name]) for name in sorted(values)}
@@ -85,13 +86,13 @@ class ServiceWriter:
         if (timeout := config.get("StopTimeout")) is not None:
             self.out["stop_grace_period"] = f"{timeout}s"
         published = section(section(self._live.fields, "HostConfig"), "PortBindings")
-        known = {str(port) for port in (*listed(image.get("ExposedPorts")), *published)}
-        self.out["expose"] = [str(port) for port in listed(config.get("ExposedPorts")) if str(port) not in known]
+        known = {str(port) for port in (*members(image.get("ExposedPorts")), *published)}
+        self.out["expose"] = [str(port) for port in members(config.get("ExposedPorts")) if str(port) not in known]
         if "Healthcheck" in config:
             self.out["healthcheck"] = self._healthcheck(section(config, "Healthcheck"))
 
     def _healthcheck(self, check: Mapping[str, object]) -> dict[str, object]:
-        test = listed(check.get("Test"))
+        test = members(check.get("Test"))
         if test == ["NONE"]:
             return {"disable": True}
         out: dict[str, object] = {"test": self._texts("healthcheck", test)} if test else {}
@@ -124,12 +125,12 @@ class ServiceWriter:
         self.out["ports"] = [
             _port(str(port), binding)
             for port, bindings in sorted(section(host, "PortBindings").items())
-            for binding in listed(bindings)
+            for binding in members(bindings)
             if isinstance(binding, Mapping)
         ]
         self.out["volumes_from"] = [
             text.removeprefix("service:") if text.startswith("service:") else f"container:{text}"
-            for text in (str(source) for source in listed(host.get("VolumesFrom")))
+            for text in (str(source) for source in members(host.get("VolumesFrom")))
         ]
 
     def _limits(self, host: Mapping[str, object]) -> None:
@@ -142,7 +143,7 @@ class ServiceWriter:
         }
         self.out["devices"] = [
             f"{item['PathOnHost']}:{item['PathInContainer']}:{item['CgroupPermissions']}"
-            for item in listed(host.get("Devices"))
+            for item in members(host.get("Devices"))
             if isinstance(item, Mapping)
         ]
         blkio: dict[str, object] = {}
@@ -152,11 +153,11 @@ class ServiceWriter:
             elif field in host:
                 blkio[attribute] = [
                     {key.lower(): item[key] for key in sorted(item)}
-                    for item in listed(host[field])
+                    for item in members(host[field])
                     if isinstance(item, Mapping)
                 ]
         self.out["blkio_config"] = blkio
-        requests = [_device_request(item) for item in listed(host.get("DeviceRequests")) if isinstance(item, Mapping)]
+        requests = [_device_request(item) for item in members(host.get("DeviceRequests")) if isinstance(item, Mapping)]
         if requests:
             reservations: dict[str, object] = {"devices": requests}
             if "mem_reservation" in self.out:
@@ -206,7 +207,7 @@ class ServiceWriter:
 
     def _networks(self, mode: str, host: Mapping[str, object]) -> None:
         attached = section(self._live.fields, "Networks")
-        links = {str(link) for link in listed(host.get("Links"))}
+        links = {str(link) for link in members(host.get("Links"))}
         if mode in _OWN_MODES or mode.startswith("container:") or not attached:
             self.out["network_mode"] = _reference(mode)
             self.out["external_links"] = sorted(links)
@@ -222,13 +223,13 @@ class ServiceWriter:
                 # The one that decides the default route is not the first by name.
                 options["priority"] = 1
             networks[name] = options or None
-            links |= {str(link) for link in listed(section(attached, network).get("Links"))}
+            links |= {str(link) for link in members(section(attached, network).get("Links"))}
         self.out["external_links"] = sorted(links)
         self.out["networks"] = {} if networks == {"default": None} else networks
 
     def _endpoint(self, endpoint: Mapping[str, object]) -> dict[str, object]:
         live = self._live
-        aliases = {str(alias) for alias in listed(endpoint.get("Aliases"))}
+        aliases = {str(alias) for alias in members(endpoint.get("Aliases"))}
         out: dict[str, object] = {"aliases": sorted(aliases - {live.name, live.adopted, self._service})}
         for field, attribute in (
             ("IPv4Address", "ipv4_address"),
@@ -256,8 +257,8 @@ def _port(port: str, binding: Mapping[str, object]) -> dict[str, object]:
 
 
 def _device_request(item: Mapping[str, object]) -> dict[str, object]:
-    sets = listed(item.get("Capabilities"))
-    out: dict[str, object] = {"capabilities": listed(sets[0]) if sets else []}
+    sets = members(item.get("Capabilities"))
+    out: dict[str, object] = {"capabilities": members(sets[0]) if sets else []}
     if item.get("Driver"):
         out["driver"] = item["Driver"]
     if item.get("DeviceIDs"):

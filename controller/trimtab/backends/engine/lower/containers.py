@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.lower import traffic
@@ -10,6 +10,7 @@ from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volu
 from trimtab.backends.engine.lower.site import IMAGE_S, START_S, STOP_MARGIN_S, Site
 from trimtab.model.change import Change
 from trimtab.model.observed import Live
+from trimtab.model.untyped import section
 from trimtab.plan.imagepins import IMAGE_TRAIT
 
 
@@ -19,13 +20,11 @@ def make(site: Site, change: Change, name: str) -> int:
     kept = kept_volumes(want.spec, change.before) if change.before is not None else {}
     spec = dict(want.spec)
     if kept:
-        mounts = want.spec.get("Mounts")
-        spec["Mounts"] = {**(mounts if isinstance(mounts, Mapping) else {}), **kept}
+        spec["Mounts"] = {**section(want.spec, "Mounts"), **kept}
     if traffic.withholds(change):
         spec["Networks"] = traffic.nameless(want.spec)
     if image := want.traits.get(IMAGE_TRAIT):
-        config = want.spec.get("Config")
-        spec["Config"] = {**(config if isinstance(config, Mapping) else {}), "Image": image}
+        spec["Config"] = {**section(want.spec, "Config"), "Image": image}
     step = steps.CreateContainer(
         key=want.key,
         name=name,

@@ -9,6 +9,7 @@ from trimtab.model.desired import Condition, Resource
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, Probe, RunState
 from trimtab.model.rollout import UpdateRule
+from trimtab.model.untyped import mapping, section
 
 
 def of_kind(changes: Iterable[Change], kind: Kind) -> list[Change]:
@@ -43,18 +44,19 @@ def meets(live: Live, condition: Condition) -> bool:
 
 
 def written_volumes(fields: Mapping[str, object]) -> frozenset[str]:
-    """Named volumes that a container writes to."""
-    mounts = fields.get("Mounts")
-    found = [mount for mount in mounts.values() if isinstance(mount, Mapping)] if isinstance(mounts, Mapping) else []
-    named = [mount for mount in found if mount.get("Type") == "volume" and mount.get("Source")]
-    return frozenset(f"volume {mount['Source']}" for mount in named if not mount.get("ReadOnly"))
+    """Volumes that a container writes to, as claims."""
+    return frozenset(f"volume {mount['Source']}" for mount in _volumes(fields).values() if not mount.get("ReadOnly"))
 
 
 def mounted_volumes(fields: Mapping[str, object]) -> frozenset[str]:
     """Engine names of all volumes that a container mounts."""
-    mounts = fields.get("Mounts")
-    found = [mount for mount in mounts.values() if isinstance(mount, Mapping)] if isinstance(mounts, Mapping) else []
-    return frozenset(str(mount["Source"]) for mount in found if mount.get("Type") == "volume" and mount.get("Source"))
+    return frozenset(str(mount["Source"]) for mount in _volumes(fields).values())
+
+
+def _volumes(fields: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """Its mounts of volumes that have a name, given or by the engine, by target."""
+    mounts = {target: mapping(mount) for target, mount in sorted(section(fields, "Mounts").items())}
+    return {target: mount for target, mount in mounts.items() if mount.get("Type") == "volume" and mount.get("Source")}
 
 
 def kept_volumes(spec: Mapping[str, object], old: Live) -> dict[str, object]:
@@ -62,19 +64,13 @@ def kept_volumes(spec: Mapping[str, object], old: Live) -> dict[str, object]:
 
     They are those of the old one that the manifest mounts without a source, or that its image asked for.
     """
-    mounts, wanted = old.fields.get("Mounts"), spec.get("Mounts")
-    wanted = wanted if isinstance(wanted, Mapping) else {}
-    inherited = old.inherited.get("Mounts")
-    asked = set(inherited) if isinstance(inherited, Mapping) else set()
+    wanted, asked = section(spec, "Mounts"), section(old.inherited, "Mounts")
     kept: dict[str, object] = {}
-    for target, mount in sorted(mounts.items()) if isinstance(mounts, Mapping) else ():
-        if not isinstance(mount, Mapping) or mount.get("Type") != "volume" or not mount.get("Source"):
-            continue
-        own = wanted.get(target)
-        if (own is None and target in asked) or (
-            isinstance(own, Mapping) and own.get("Type") == "volume" and not own.get("Source")
-        ):
-            kept[target] = {**(own if isinstance(own, Mapping) else {}), "Type": "volume", "Source": mount["Source"]}
+    for target, mount in _volumes(old.fields).items():
+        own = mapping(wanted.get(target))
+        nameless = own.get("Type") == "volume" and not own.get("Source")
+        if nameless or (target not in wanted and target in asked):
+            kept[target] = {**own, "Type": "volume", "Source": mount["Source"]}
     return kept
 
 

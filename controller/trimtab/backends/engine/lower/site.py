@@ -13,6 +13,7 @@ from trimtab.model.desired import Condition, DesiredState, Need, Resource
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import ObservedState
 from trimtab.model.plan import RunWhen
+from trimtab.model.untyped import section, texts
 
 # Deadlines of single steps, in seconds: what a healthy engine never needs. A build or pull has its own.
 CALL_S = 60.0
@@ -117,12 +118,8 @@ class Site:
             seal_key=self.seal_key,
             wave=int(str(want.traits.get("wave") or 0)),
         )
-        spec_labels = want.spec.get("Labels")
-        config = want.spec.get("Config")
-        if isinstance(config, Mapping):
-            spec_labels = config.get("Labels")
-        user = {str(k): str(v) for k, v in spec_labels.items()} if isinstance(spec_labels, Mapping) else {}
-        return {**user, **own}
+        holder = section(want.spec, "Config") or want.spec
+        return {**texts(holder.get("Labels")), **own}
 
     def replicas(self, need: Need) -> list[ResourceKey]:
         """The containers that a need means, in key order."""

@@ -12,6 +12,7 @@ from trimtab.model.desired import Resource
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, RunState
 from trimtab.model.rollout import Traffic
+from trimtab.model.untyped import mapping, section, strings
 from trimtab.plan.drain import watches
 
 
@@ -42,7 +43,7 @@ def give_names(site: Site, change: Change, ref: steps.ContainerRef, needs: set[i
     has = _networks(change.staged.fields) if change.staged is not None else {}
     last = needs
     for network, endpoint in sorted(_networks(want.spec).items()):
-        if set(_aliases(endpoint)) <= set(_aliases(has.get(network, {}))):
+        if _aliases(endpoint) <= _aliases(has.get(network, {})):
             continue
         left = site.add(steps.DisconnectNetwork(container=ref, name=want.name, network=network), change, last)
         step = steps.ConnectNetwork(container=ref, name=want.name, network=network, endpoint=endpoint)
@@ -56,10 +57,8 @@ def drained(site: Site, change: Change, live: Live, needs: Iterable[int]) -> set
     alike = (r for r in site.desired.of_kind(Kind.CONTAINER) if r.key.name == live.key.name)
     want = change.after or next(alike, None)
     drain_s = rules(want).drain_s
-    config = live.fields.get("Config")
-    check = config.get("Healthcheck") if isinstance(config, Mapping) else None
     # One that was made before the setting was there does not look for the mark.
-    listens = isinstance(check, Mapping) and watches(check.get("Test"))
+    listens = watches(section(section(live.fields, "Config"), "Healthcheck").get("Test"))
     if drain_s is None or not listens or live.running.status is not RunState.RUNNING:
         return set(needs)
     unready_s = rules(want).unready_s
@@ -70,11 +69,8 @@ def drained(site: Site, change: Change, live: Live, needs: Iterable[int]) -> set
 
 
 def _networks(fields: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    found = fields.get("Networks")
-    items = found.items() if isinstance(found, Mapping) else ()
-    return {str(name): endpoint if isinstance(endpoint, Mapping) else {} for name, endpoint in items}
+    return {str(name): mapping(endpoint) for name, endpoint in section(fields, "Networks").items()}
 
 
-def _aliases(endpoint: Mapping[str, object]) -> tuple[str, ...]:
-    found = endpoint.get("Aliases")
-    return tuple(str(alias) for alias in found) if isinstance(found, list | tuple) else ()
+def _aliases(endpoint: Mapping[str, object]) -> set[str]:
+    return set(strings(endpoint.get("Aliases")))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.fields import field_of
 from trimtab.backends.engine.lower import conditions, containers
@@ -13,6 +11,7 @@ from trimtab.model.change import Change, Reason
 from trimtab.model.desired import Resource
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, RunState
+from trimtab.model.untyped import mapping, section
 from trimtab.plan.fielddiff import unescape
 
 
@@ -51,8 +50,7 @@ def update(site: Site, change: Change) -> None:
 
 
 def _host_config(change: Change, want: Resource) -> dict[str, object]:
-    asked = want.spec.get("HostConfig")
-    asked = asked if isinstance(asked, Mapping) else {}
+    asked = section(want.spec, "HostConfig")
     body: dict[str, object] = {}
     for changed in change.fields:
         if changed.path.startswith("/HostConfig/"):
@@ -67,10 +65,7 @@ def _host_config(change: Change, want: Resource) -> dict[str, object]:
 
 def _rejoin(site: Site, change: Change, want: Resource, live: Live, ref: steps.ContainerRef) -> set[int]:
     """Connect and disconnect networks so that they are as wanted."""
-    asked = want.spec.get("Networks")
-    asked = asked if isinstance(asked, Mapping) else {}
-    has = live.fields.get("Networks")
-    has = has if isinstance(has, Mapping) else {}
+    asked, has = section(want.spec, "Networks"), section(live.fields, "Networks")
     touched = {unescape(field.path.split("/")[2]) for field in change.fields if field.path.startswith("/Networks/")}
     # A network that is made anew has let go of everyone already.
     anew = {
@@ -96,12 +91,7 @@ def _rejoin(site: Site, change: Change, want: Resource, live: Live, ref: steps.C
                 leaving.add(left)
         if network in asked:
             endpoint = asked[network]
-            connect = steps.ConnectNetwork(
-                container=ref,
-                name=live.name,
-                network=network,
-                endpoint=endpoint if isinstance(endpoint, Mapping) else {},
-            )
+            connect = steps.ConnectNetwork(container=ref, name=live.name, network=network, endpoint=mapping(endpoint))
             joined = site.add(connect, change, before)
             site.drafts.takes(joined, site.claims({"Networks": {network: endpoint}}))
             nodes.add(joined)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from trimtab.backends.engine.render.host import namespace_ref
 from trimtab.backends.engine.render.writer import SpecWriter
+from trimtab.model.untyped import mapping, members
 from trimtab.plan.fielddiff import escape
 
 OWN_MODES = ("none", "host", "bridge")
@@ -31,9 +32,8 @@ def write_networks(
     # The first one decides the default route; Compose orders by priority, then by name.
     ordered = sorted(attached, key=lambda name: (-_priority(attached[name]), name))
     for name in ordered:
-        options = attached[name]
-        options = options if isinstance(options, Mapping) else {}
-        aliases = {container_name, reader.name} | {str(a) for a in _list(options.get("aliases"))}
+        options = mapping(attached[name])
+        aliases = {container_name, reader.name} | {str(a) for a in members(options.get("aliases"))}
         endpoint: dict[str, object] = {"Aliases": sorted(aliases)}
         for field, attribute in (
             ("IPv4Address", "ipv4_address"),
@@ -43,8 +43,8 @@ def write_networks(
             if options.get(attribute):
                 endpoint[field] = str(options[attribute])
         if options.get("link_local_ips"):
-            endpoint["LinkLocalIPs"] = sorted(str(a) for a in _list(options["link_local_ips"]))
-        driver_opts = dict(_mapping(options.get("driver_opts")))
+            endpoint["LinkLocalIPs"] = sorted(str(a) for a in members(options["link_local_ips"]))
+        driver_opts = dict(mapping(options.get("driver_opts")))
         if options.get("interface_name"):
             # Source: Engine API v1.49, com.docker.network.endpoint.ifname.
             driver_opts["com.docker.network.endpoint.ifname"] = str(options["interface_name"])
@@ -72,11 +72,3 @@ def _links(writer: SpecWriter, names: Mapping[str, str]) -> list[str]:
 
 def _priority(options: object) -> float:
     return float(str(options.get("priority") or 0)) if isinstance(options, Mapping) else 0.0
-
-
-def _list(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else ()
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trimtab.model.untyped import mapping, members
+
 Fields = dict[str, object]
 
 CONTENT = "content:"
@@ -19,39 +21,39 @@ def normalise_mounts(
     inspect: Mapping[str, object], image_config: Mapping[str, object], contents: Mapping[str, str], root_dir: str
 ) -> tuple[Fields, Fields]:
     """(fields, inherited): mounts by target. ``contents``: content volumes and their mount points on the host."""
-    host = _map(inspect.get("HostConfig"))
+    host = mapping(inspect.get("HostConfig"))
     fields: Fields = {}
     volumes = {
         str(mount.get("Destination")): str(mount.get("Name") or "")
-        for mount in map(_map, _list(inspect.get("Mounts")))
+        for mount in map(mapping, members(inspect.get("Mounts")))
         if mount.get("Type") == "volume"
     }
-    for item in _list(host.get("Mounts")):
-        mount = _map(item)
+    for item in members(host.get("Mounts")):
+        mount = mapping(item)
         target = str(mount.get("Target"))
         found = _content(_long(mount), contents, root_dir)
         if found["Type"] == "volume" and not found.get("Source") and volumes.get(target):
             # Anonymous: the engine's name for it is what a replacement goes on with.
             found["Source"] = volumes[target]
         fields[target] = found
-    for item in _list(host.get("Binds")):
+    for item in members(host.get("Binds")):
         target, bind = _short(str(item))
         fields[target] = _content(bind, contents, root_dir)
     given: Fields = {}
-    for target in sorted(str(t) for t in _map(image_config.get("Volumes"))):
+    for target in sorted(str(t) for t in mapping(image_config.get("Volumes"))):
         given[target] = {"Type": "volume"}
         if target not in fields and target in volumes:
             fields[target] = {"Type": "volume", "Source": volumes[target]}
     # What 'docker run --volume /path' asks for is nowhere else; the image's own are among them.
-    for target in sorted(str(t) for t in _map(_map(inspect.get("Config")).get("Volumes"))):
+    for target in sorted(str(t) for t in mapping(mapping(inspect.get("Config")).get("Volumes"))):
         if target not in fields and target in volumes:
             fields[target] = {"Type": "volume", "Source": volumes[target]}
     return {target: fields[target] for target in sorted(fields)}, given
 
 
 def _long(mount: Mapping[str, object]) -> Fields:
-    bind, volume, tmpfs = (_map(mount.get(f"{kind}Options")) for kind in ("Bind", "Volume", "Tmpfs"))
-    labels = _map(volume.get("Labels"))
+    bind, volume, tmpfs = (mapping(mount.get(f"{kind}Options")) for kind in ("Bind", "Volume", "Tmpfs"))
+    labels = mapping(volume.get("Labels"))
     out: Fields = {
         "Type": str(mount.get("Type") or "volume"),
         "Source": mount.get("Source"),
@@ -102,11 +104,3 @@ def _content(mount: Fields, contents: Mapping[str, str], root_dir: str) -> Field
                 if base and source.startswith(f"{base}/"):
                     return {"Type": "bind", "Source": f"{CONTENT}{name}/{source[len(base) + 1 :]}", "ReadOnly": True}
     return mount
-
-
-def _map(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
