@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from trimtab.backends.engine import client, events, filler, lock, steps
+from trimtab.backends.engine.lower.runs import STOP_S
 from trimtab.backends.engine.lower.site import ARCHIVE_S, CALL_S, IMAGE_S, START_S, STOP_MARGIN_S
 from trimtab.cli import requests as asking
 from trimtab.images import probe
@@ -88,6 +89,7 @@ STEPS: Mapping[type, Bound] = {
     steps.AwaitCompleted: _OWN,
     steps.AwaitTurn: _TURN,
     steps.DiscardContainer: _UNDO,
+    steps.EndRun: _just(STOP_S),
     steps.RestoreContainer: _UNDO,
     steps.RestoreContainers: _UNDO,
     steps.HandOver: _HAND_OVER,

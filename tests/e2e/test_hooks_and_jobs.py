@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.gitrepo import GitRepo
 from tests.support.scenario import Controller, Shop, running
+from tests.support.skew import Skew
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
@@ -17,6 +19,7 @@ COMPOSE = """\
 x-trimtab:
   jobs:
     report: {{service: report, timeout: 1m}}
+    nightly: {{service: nightly, schedule: "30 3 * * *", timeZone: Europe/Berlin}}
 services:
   migrate:
     image: {image}
@@ -58,6 +61,10 @@ services:
     image: {image}
     command: [sh, -c, "echo report >>/data/log; echo all is well; sleep 2"]
     volumes: ["data:/data"]
+  nightly:
+    image: {image}
+    command: [sh, -c, "echo nightly >>/data/log"]
+    volumes: ["data:/data"]
 volumes: {{data: {{}}}}
 """
 
@@ -70,7 +77,7 @@ def compose(version: int, *, takes: int = 0, code: int = 0) -> str:
 def shop(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder, name = tmp_path_factory.mktemp("hooks"), module_scope.name
     repo = GitRepo.create(folder, {"compose.yaml": f"name: {name}\n{compose(1)}"}, name=name)
-    controller = Controller(name, (repo.remote,), folder / "controller")
+    controller = Controller(name, (repo.remote,), folder / "controller", environment=Skew(folder / "skew").environment)
     with running(controller):
         made = Shop(module_scope, name, repo, controller, None)
         made.eventually_settled()
@@ -156,6 +163,34 @@ def test_a_job_runs_when_asked_one_at_a_time_and_its_log_is_kept(shop: Shop) -> 
     assert unknown.code == 1
     assert "has no job 'nightly'" in unknown.text
     assert shop.controller.status(shop.name)["health"] == "Healthy"
+
+
+def test_a_job_runs_by_its_schedule_in_its_time_zone_and_each_turn_once(shop: Shop) -> None:
+    """The controller's clock is set to right before its time, then on by three days, then back."""
+    skew = Skew(shop.controller.folder.with_name("skew"))
+    assert _turns(shop) == []
+    # Half past three in Berlin's winter.
+    first, third = datetime(2031, 1, 15, 2, 30, tzinfo=UTC), datetime(2031, 1, 18, 2, 30, tzinfo=UTC)
+    skew.set_to(first - timedelta(seconds=2))
+    eventually(lambda: _turns(shop) == [first], what="it ran at its time")
+    skew.set_to(third + timedelta(hours=9))
+    eventually(lambda: _turns(shop) == [first, third], what="of the turns that were missed, the last was run")
+    # Back where it was, and a new life: what ran has run.
+    skew.set_to(first + timedelta(seconds=30))
+    shop.controller.kill9()
+    shop.controller.start()
+    shop.eventually_says()
+    skew.set(0.0)
+    shop.eventually_settled()
+    assert _turns(shop) == [first, third]
+    assert log(shop).count("nightly") == 2
+    assert "schedule" in shop.controller.trimtab("jobs", shop.name).out
+
+
+def _turns(shop: Shop) -> list[datetime]:
+    """When the runs of it were due that have ended well; their names say so in minutes."""
+    rows = shop.controller.ask("SELECT name FROM task_runs WHERE task = 'nightly' AND outcome = 'Succeeded'")
+    return sorted(datetime.fromtimestamp(60 * int(name.rpartition("-")[2]), UTC) for (name,) in rows)
 
 
 def test_the_last_hook_runs_before_everything_goes(shop: Shop) -> None:

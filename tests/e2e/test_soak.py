@@ -25,7 +25,7 @@ def test_I2_I3_I5_I11_after_a_minute_of_trouble_git_and_the_engine_agree(
     if (reason := own_engine.why_none()) is not None:
         pytest.skip(reason)
     name = EngineScope(docker_api).name
-    with own_engine.own_engine(name, docker_api) as own, soaking(SEED, own, name, tmp_path) as soak:
+    with own_engine.own_engine(name, docker_api) as own, soaking(SEED, own, name, tmp_path, docker_api) as soak:
         figures = soak_for(soak, SECONDS)
     sys.stdout.write(figures.text())
     assert figures.rounds

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import docker
 import pytest
 
-from tests.support.engine import EngineScope
+from tests.support.engine import BASE_IMAGE, EngineScope
+from tests.support.faulty_port import FaultyPort, PortFault, faulty_port
 from tests.support.proxy import EngineProxy, Spoiled
+from tests.support.pushed import Pushed
+from tests.support.registry import NoRegistryError, registry_program, running_registry
 from tests.support.scenario import Shop, running
 from tests.support.waiting import eventually
 
@@ -97,6 +104,116 @@ def test_in_a_hook_of_a_service(shop: Shop) -> None:
     eventually(lambda: any("ExecHook" in step for step in shop.controller.steps(after_run=run)), what="the hook runs")
     is_terminated_soon(shop, run)
     eventually(lambda: shop.containers() == before, what="the replacement is taken away again")
+
+
+MIGRATE = """
+  migrate:
+    image: {image}
+    init: true
+    command: [sh, -c, "echo migrating; sleep {seconds}; echo migrated"]
+    stop_grace_period: 1s
+    x-trimtab: {{hook: PreSync}}
+  tell:
+    image: {image}
+    command: [echo, "it failed"]
+    x-trimtab: {{hook: SyncFail}}
+"""
+
+
+def test_in_a_hook_which_is_stopped_and_runs_again_in_the_next_sync(shop: Shop) -> None:
+    """As Argo CD does: a hook that runs goes, no hook of a failure is begun, and another sync begins anew."""
+    before, run = shop.containers(), shop.controller.last_run()
+    text = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")
+    hooked = text.replace(
+        "networks: {front: {}}", MIGRATE.format(image=BASE_IMAGE, seconds=90) + "networks: {front: {}}"
+    )
+    shop.push({"compose.yaml": hooked, "web/site/migrated": "1"}, "a long migration")
+    eventually(lambda: _migrations(shop, "running"), what="the migration runs")
+    is_terminated_soon(shop, run)
+    assert shop.containers() == before, "neither the migration nor anything of the new version"
+    told = shop.controller.ask("SELECT name, outcome, log FROM task_runs WHERE task = 'migrate'")
+    assert [(outcome, log.split()) for _, outcome, log in told] == [("Terminated", ["migrating"])]
+    assert "Terminated" in shop.controller.trimtab("jobs", shop.name).out
+    assert not shop.controller.ask("SELECT name FROM task_runs WHERE task = 'tell'")
+    # The very same release, asked for by hand, and left alone: the migration is begun once more.
+    asked = subprocess.Popen(shop.controller.command("sync", shop.name), env=shop.controller.variables())
+    try:
+        eventually(lambda: _migrations(shop, "running"), what="the migration runs again")
+    finally:
+        asked.kill()
+        asked.wait()
+    shop.push({"compose.yaml": hooked.replace("sleep 90", "sleep 0")}, "a short one")
+    # A newer commit does not end a migration: it waits for it. A person does.
+    eventually(lambda: shop.controller.last_run() == run + 3, what="the newer commit is being carried out")
+    assert _migrations(shop, "running")
+    is_terminated_soon(shop, run + 2)
+    assert not _migrations(shop)
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    shop.eventually_settled()
+    assert shop.controller.ask("SELECT outcome FROM task_runs WHERE task = 'migrate' ORDER BY at DESC LIMIT 1") == [
+        ("Succeeded",)
+    ]
+
+
+def _migrations(shop: Shop, status: str = "") -> list[str]:
+    filters = {"name": f"{shop.name}-migrate-", **({"status": status} if status else {})}
+    return [item["Id"] for item in shop.scope.api.containers(all=True, filters=filters)]
+
+
+def test_in_a_build(shop: Shop) -> None:
+    before, run = shop.containers(), shop.controller.last_run()
+    shop.push(shop.edit("COPY site /srv", "RUN sleep 90\nCOPY site /srv", "web/Dockerfile"), "a long build")
+    eventually(lambda: _building(shop), what="it is being built", timeout_s=60)
+    is_terminated_soon(shop, run)
+    assert shop.containers() == before
+    eventually(lambda: not _building(shop), what="the build has ended on the engine, too", timeout_s=30)
+
+
+def _building(shop: Shop) -> list[str]:
+    """Containers of builds, or, with BuildKit, what its steps run: seen as the engine's processes only."""
+    words = subprocess.run(["pgrep", "-f", "^sleep 90$"], capture_output=True, text=True, check=False).stdout
+    return words.split()
+
+
+def test_in_a_pull_which_is_done_by_the_next_sync(shop: Shop, hanging: tuple[FaultyPort, Pushed]) -> None:
+    port, pushed = hanging
+    before, run = shop.containers(), shop.controller.last_run()
+    name = f"{shop.name}-pulled"
+    pushed.name = name
+    pushed.push("1", {"RELEASE": "1"})
+    ref = f"127.0.0.1:{port.port}/{name}:1"
+    try:
+        # What asks for the manifest before the plan begins has its answer; then nothing comes any more.
+        port.spoil(PortFault.HANGING)
+        shop.push(shop.edit(f"image: {BASE_IMAGE}", f"image: {ref}"), "a registry that hangs")
+        eventually(
+            lambda: any("PullImage" in s for s in shop.controller.steps(after_run=run)), what="it is being pulled"
+        )
+        is_terminated_soon(shop, run)
+        assert shop.containers() == before
+        port.mend()
+        assert shop.controller.trimtab("sync", shop.name).code == 0
+        shop.eventually_settled()
+        assert shop.container("store").image == ref
+        assert shop.container("web") == before[f"{shop.name}-web-1"]
+    finally:
+        port.mend()
+
+
+@pytest.fixture
+def hanging(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[tuple[FaultyPort, Pushed]]:
+    """A registry of this machine behind a port that spoils."""
+    try:
+        program = registry_program(tmp_path / "program")
+    except NoRegistryError as error:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail(f"{error} (REQUIRE_DOCKER=1)", pytrace=False)
+        pytest.skip(str(error))
+    with (
+        running_registry(program, tmp_path / "registry") as server,
+        faulty_port(int(server.address.rpartition(":")[2])) as port,
+    ):
+        yield port, Pushed.create(docker_api, server.address, "none")
 
 
 def test_when_nothing_runs_it_says_what_is_waited_for(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.soak.soak import soak_for, soaking
 from tests.support import engine, own_engine
 from tests.support.gitrepo import make_git_hermetic
+from tests.support.registry import NoRegistryError
 
 
 def main() -> int:
@@ -31,8 +32,11 @@ def main() -> int:
         own_engine.own_engine(name, api) as own,
     ):
         try:
-            with soaking(chosen.seed, own, name, Path(folder)) as soak:
+            with soaking(chosen.seed, own, name, Path(folder), api) as soak:
                 figures = soak_for(soak, chosen.minutes * 60)
+        except NoRegistryError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 2
         except AssertionError as error:
             sys.stderr.write(f"\nFAILED: {error}\n\nagain: scripts/soak --seed {chosen.seed}\n")
             return 1

@@ -12,22 +12,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 import docker
+import docker.errors
 
+from tests.soak.inside import Inside
 from tests.soak.meddling import MOST_FOREIGN, Strangers, blob_sum, meddle, ours, write_blob
-from tests.soak.wanted import App, change, expected, first
+from tests.soak.outside import Outside, outside
+from tests.soak.wanted import App, Release, change, expected, first
 from tests.support import engine
 from tests.support.faults import ByChance
 from tests.support.gitrepo import GitRepo
 from tests.support.own_engine import OwnEngine
 from tests.support.proxy import EngineProxy
 from tests.support.scenario import Controller
+from tests.support.skew import Skew
 
 # What a convergence may take on a busy machine; a retry waits for up to a minute or two after many failures.
 PATIENCE_S = 300.0
 PROBABILITIES = (0.0, 0.1, 0.2, 0.35)
-VERBS = ("commit", "commit", "commit", "revert", "meddle", "meddle", "meddle", "stranger", "kill", "kill", "wait")
+VERBS = (
+    *("commit",) * 4, "revert", "force-push", *("meddle",) * 3, "stranger", *("kill",) * 2, "wait",
+    *("registry",) * 2, *("git",) * 2, "branch", "retag", "store", "second", "clock",
+)  # fmt: skip
 ENGINE_VERBS = ("engine kill", "engine restart", "cut")
 TOLD = {
     "kill": "kill -9 of the controller, and a new one",
@@ -46,6 +54,7 @@ class Figures:
     rounds: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    outside: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     converged_s: list[float] = field(default_factory=list)
     volumes: int = 0
@@ -60,6 +69,7 @@ class Figures:
             f"seed {self.seed}: {self.rounds} rounds, each ended in agreement",
             f"actions: {sum(self.actions.values())} ({_counts(self.actions)})",
             f"faults: {sum(self.faults.values())} of {self.calls} engine calls ({_counts(self.faults)})",
+            f"requests to the registry and to Git that went wrong: {_counts(Counter(self.outside))}",
             (
                 "time to converge after the last trouble: "
                 f"median {median(took):.1f} s, 9 of 10 within {nine_of_ten:.1f} s, longest {took[-1]:.1f} s"
@@ -81,6 +91,8 @@ class Soak:
     own: OwnEngine
     repo: GitRepo
     proxy: EngineProxy
+    outside: Outside
+    inside: Inside
     controller: Controller
     figures: Figures
     apps: list[App]
@@ -106,11 +118,18 @@ class Soak:
         # Long enough for a controller that was just killed to come back into the trouble.
         time.sleep(random.uniform(2.0, 6.0) if faults.probability else 0.0)
         self.proxy.rule = lambda _: None
+        self.outside.mend()
+        self.inside.mend()
         if not all(app.good for app in self.apps):
             self._say(self._revert("what is bad"))
         if not self.controller.running:
             raise AssertionError(self._report("the controller ended by itself"))
         self.figures.faults.update({fault.value: count for fault, count in faults.injected.items()})
+        if self.outside.rate_limited:
+            # A registry that asks to be left alone is left alone for a quarter of an hour, unless a person asks.
+            for app in self.apps:
+                self.controller.trimtab("sync", app.name, timeout_s=PATIENCE_S)
+            self.outside.rate_limited = False
         self._say(f"{faults.injected.total()} faults; waiting for agreement")
         self.figures.converged_s.append(self._converged())
         self._look_after_volumes(random)
@@ -119,10 +138,27 @@ class Soak:
     def _act(self, verb: str, random: Random) -> str:
         if verb in {"meddle", "stranger"}:
             return self._by_hand(verb, random)
-        if verb == "commit":
-            return self._commit(random)
-        if verb == "revert":
-            return self._revert("the last commit") if self.history else "nothing to revert"
+        if verb in {"registry", "git"}:
+            return self.outside.trouble(verb, random)
+        if verb in {"store", "second", "clock"}:
+            return self.inside.trouble(verb, random)
+        if verb in {"commit", "force-push", "revert", "branch", "retag"}:
+            return self._push(verb, random)
+        self._break(verb, random)
+        return TOLD[verb]
+
+    def _push(self, verb: str, random: Random) -> str:
+        match verb:
+            case "branch":
+                return self.outside.lose_branch()
+            case "retag":
+                return self.outside.registry.retag(random)
+            case "revert":
+                return self._revert("the last commit") if self.history else "nothing to revert"
+            case _:
+                return self._commit(random, force=verb == "force-push")
+
+    def _break(self, verb: str, random: Random) -> None:
         match verb:
             case "kill":
                 self.controller.kill9()
@@ -136,7 +172,6 @@ class Soak:
                 self.own.start()
             case "cut":
                 self.proxy.cut()
-        return TOLD[verb]
 
     def _by_hand(self, verb: str, random: Random) -> str:
         with contextlib.closing(engine.connect(self.own.url)) as api:
@@ -147,17 +182,30 @@ class Soak:
             name = f"{self.apps[0].name}-theirs-{self.strangers.count + 1}"
             return self.strangers.make(api, self.own.data, model["Config"]["Labels"], name, random)
 
-    def _commit(self, random: Random) -> str:
+    def _commit(self, random: Random, *, force: bool) -> str:
         if not all(app.good for app in self.apps):
             return self._revert("what is bad")
+        changed, message = change(self.apps, random, self.outside.registry.release)
+        if force and self.history:
+            # The last commit never was.
+            self.apps = changed
+            self.repo.write(self._files())
+            self.repo.git("commit", "--quiet", "--all", "--amend", f"--message={message}")
+            self.repo.push("--force")
+            return f"force-push {self.repo.head()[:7]} {message}"
         self.history.append(self.apps)
-        self.apps, message = change(self.apps, random)
-        self.repo.deploy({f"{app.name}/compose.yaml": app.text() for app in self.apps}, message)
+        self.apps = changed
+        self.repo.commit(self._files(), message)
+        self.repo.push("--force")
         return f"commit {self.repo.head()[:7]} {message}"
+
+    def _files(self) -> dict[str, str | bytes | None]:
+        return {f"{app.name}/compose.yaml": app.text() for app in self.apps}
 
     def _revert(self, what: str) -> str:
         self.apps = self.history.pop()
-        self.repo.deploy({f"{app.name}/compose.yaml": app.text() for app in self.apps}, f"take back {what}")
+        self.repo.commit(self._files(), f"take back {what}")
+        self.repo.push("--force")
         return f"commit {self.repo.head()[:7]} takes back {what}"
 
     # -- what must then be true --------------------------------------------------------------------------------------
@@ -196,6 +244,7 @@ class Soak:
                 "has its memory limit": have["HostConfig"]["Memory"] == want.memory_bytes,
                 # Networks that somebody else attached it to are theirs to detach.
                 "is on its network": want.network in have["NetworkSettings"]["Networks"],
+                "has its image": _has_image(api, have, want.release),
                 "has its volume": [mount.get("Name", "") for mount in have["Mounts"]]
                 == ([want.volume] if want.volume else []),
             }
@@ -212,7 +261,7 @@ class Soak:
         return wrong
 
     def _plan(self) -> list[str]:
-        said = self.controller.trimtab("plan", "--repo", str(self.repo.remote), "-o", "json", timeout_s=PATIENCE_S)
+        said = self.controller.trimtab("plan", "--repo", self.outside.url, "-o", "json", timeout_s=PATIENCE_S)
         if said.code:
             return [f"trimtab plan says {said.text[-400:]}"]
         return [
@@ -233,7 +282,7 @@ class Soak:
 
     def finish(self) -> Figures:
         """What was counted."""
-        self.figures.calls = len(self.proxy.requests)
+        self.figures.calls, self.figures.outside = len(self.proxy.requests), self.outside.spoiled
         return self.figures
 
     # -- telling -----------------------------------------------------------------------------------------------------
@@ -251,25 +300,38 @@ class Soak:
         return "\n".join([*told, *map(str, reversed(events)), self.controller.log[-3000:]])
 
 
+def _has_image(api: docker.APIClient, have: dict[str, Any], release: Release) -> bool:
+    """Whether a container has the release that it is to have; one of a tag that moves, what that is on the engine."""
+    if release.rolling:
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            return bool(have["Image"] == api.inspect_image(release.image)["Id"])
+        return False
+    told = [word for word in have["Config"]["Env"] if word.startswith("RELEASE=")]
+    return told == ([f"RELEASE={release.release}"] if release.release else [])
+
+
 @contextlib.contextmanager
-def soaking(seed: str, own: OwnEngine, name: str, folder: Path) -> Iterator[Soak]:
-    """A controller that runs and has carried out the first commit; all processes are ended."""
+def soaking(seed: str, own: OwnEngine, name: str, folder: Path, source: docker.APIClient) -> Iterator[Soak]:
+    """A controller that runs and has carried out the first commit; all processes are ended. Raises NoRegistryError."""
     random = Random(f"{seed}/first")
     apps = first([f"{name}-a", f"{name}-b"], random)
     repo = GitRepo.create(folder, {f"{app.name}/compose.yaml": app.text() for app in apps}, name=name)
-    proxy = EngineProxy(own.run / "proxy.sock", str(own.run / "docker.sock"))
-    controller = Controller(name, (repo.remote,), folder / "controller", environment={"DOCKER_HOST": proxy.url})
-    soak = Soak(seed, own, repo, proxy, controller, Figures(seed), apps)
-    controller.start()
-    try:
-        soak._converged()
-        soak._look_after_volumes(random)
-        yield soak
-    finally:
-        if controller.running:
-            controller.kill9()
-        proxy.stop()
-        sys.stdout.write(controller.log[-5000:] if sys.exc_info()[0] else "")
+    skew = Skew(folder / "skew")
+    with outside(source, own, repo, folder) as around, contextlib.ExitStack() as stack:
+        proxy = EngineProxy(own.run / "proxy.sock", str(own.run / "docker.sock"))
+        stack.callback(proxy.stop)
+        environment = {"DOCKER_HOST": proxy.url, "TRIMTAB_POLL_INTERVAL": "1s", **skew.environment}
+        controller = Controller(name, (around.url,), folder / "controller", environment=environment)
+        inside = Inside(controller, skew)
+        soak = Soak(seed, own, repo, proxy, around, inside, controller, Figures(seed), apps)
+        stack.callback(inside.end)
+        controller.start()
+        try:
+            soak._converged()
+            soak._look_after_volumes(random)
+            yield soak
+        finally:
+            sys.stdout.write(controller.log[-5000:] if sys.exc_info()[0] else "")
 
 
 def soak_for(soak: Soak, seconds: float) -> Figures:

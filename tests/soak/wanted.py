@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
@@ -26,6 +27,15 @@ SERVICE = """\
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An image, and what its containers then have as RELEASE; "" is any. ``rolling``: its tag moves."""
+
+    image: str = BASE_IMAGE
+    release: str = ""
+    rolling: bool = False
+
+
 @dataclass(slots=True)
 class Service:
     """One service; ``volume`` is the name of its volume in the file, "" for none."""
@@ -36,18 +46,20 @@ class Service:
     restart: str = "no"
     volume: str = ""
     well: bool = True
+    release: Release = field(default_factory=Release)
 
     def text(self, name: str) -> str:
         """As a compose file has it."""
         text = SERVICE.format(
             name=name,
-            image=BASE_IMAGE,
+            image=self.release.image,
             restart=self.restart,
             memory_mib=self.memory_mib,
             generation=self.generation,
             check="true" if self.well else "false",
             replicas=self.replicas,
         )
+        text += "    pull_policy: always\n" if self.release.rolling else ""
         return text + (f'    volumes: ["{self.volume}:/data"]\n' if self.volume else "")
 
 
@@ -96,6 +108,7 @@ class Expected:
     memory_bytes: int
     network: str
     volume: str
+    release: Release
 
 
 def expected(apps: list[App]) -> dict[str, Expected]:
@@ -109,6 +122,7 @@ def expected(apps: list[App]) -> dict[str, Expected]:
                     service.memory_mib * MEBIBYTE,
                     f"{app.name}_net",
                     f"{app.name}_{service.volume}" if service.volume else "",
+                    service.release,
                 )
     return found
 
@@ -122,13 +136,13 @@ def first(names: list[str], random: Random) -> list[App]:
     return apps
 
 
-def change(apps: list[App], random: Random) -> tuple[list[App], str]:
+def change(apps: list[App], random: Random, new_release: Callable[[Random], Release]) -> tuple[list[App], str]:
     """The applications after one commit, and its message; never a second fault on top of one."""
     apps = deepcopy(apps)
     app = random.choice(apps)
     name = random.choice(list(app.services))
     service = app.services[name]
-    verbs = ["edit", "edit", "limit", "scale", "rename", "add", "remove", "bad", "unhealthy"]
+    verbs = ["edit", "edit", "limit", "scale", "rename", "add", "remove", "bad", "unhealthy", "release", "release"]
     match random.choice(verbs):
         case "limit":
             service.memory_mib = random.choice([8, 16, 24, 32])
@@ -145,6 +159,9 @@ def change(apps: list[App], random: Random) -> tuple[list[App], str]:
         case "remove" if len(app.services) > 1:
             del app.services[name]
             said = f"remove {name}"
+        case "release":
+            service.release = new_release(random)
+            said = f"{name} runs {service.release.image.partition('/')[2]}"
         case "bad":
             app.readable = False
             said = "a manifest that cannot be read"

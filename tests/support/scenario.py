@@ -132,11 +132,15 @@ class Controller:
         self.process = None
         return code
 
+    def command(self, verb: str, *arguments: str) -> list[str]:
+        """Another command on the same state, as it is called."""
+        place = self._place() if verb in {"plan", "apply", "adopt", "diff", "run", "delete"} else self._place()[:2]
+        return [str(COMMAND), verb, *arguments, *place]
+
     def trimtab(self, verb: str, *arguments: str, timeout_s: float = 120.0) -> Said:
         """Run another command on the same state, as a user would in a second terminal."""
-        place = self._place() if verb in {"plan", "apply", "adopt", "diff", "run", "delete"} else self._place()[:2]
         done = subprocess.run(
-            [COMMAND, verb, *arguments, *place], env=self.variables(), stdin=subprocess.DEVNULL,
+            self.command(verb, *arguments), env=self.variables(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=timeout_s,
         )  # fmt: skip
         return Said(done.returncode, done.stdout, done.stderr)

@@ -902,6 +902,13 @@ class World:
             self._delete(container, force=True)
         return {}
 
+    def _EndRun(self, step: steps.EndRun, context: StepContext) -> Mapping[str, str]:
+        container = self._known(step, context)
+        ends = container is not None and container.up and context.terminated.is_set()
+        if ends or step.discard:
+            self._DiscardContainer(steps.DiscardContainer(container=step.container, name=step.name), context)
+        return {"terminated": step.name, "log": "bye"} if ends else {}
+
     def _RestoreContainer(self, step: steps.RestoreContainer, context: StepContext) -> Mapping[str, str]:
         ref = step.replacement
         handle = ref.handle if isinstance(ref, steps.Existing) else context.outputs.get(ref.node, {}).get("id")

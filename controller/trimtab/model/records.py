@@ -109,11 +109,15 @@ class JournalRun:
 
 
 class RunOutcome(StrEnum):
-    """How a run of a hook or job ended. MISSED: it could not begin within its deadline."""
+    """How a run of a hook or job ended. MISSED: it could not begin within its deadline.
+
+    TERMINATED: a person ended the sync that it belonged to.
+    """
 
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     MISSED = "Missed"
+    TERMINATED = "Terminated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ class StepContext:
     """What a step may need beside itself.
 
     ``outputs`` are those of the nodes it needs, by node id. ``log`` takes progress lines (build log, pull progress).
-    A step that waits must return soon after ``cancelled`` is set.
+    A step that waits must return soon after ``cancelled`` is set. ``terminated``: a person ended the whole sync, so
+    what it began to run is to end as well.
     """
 
     outputs: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class StepContext:
     contents: Mapping[str, tuple[ContentFile, ...]] = field(default_factory=dict)
     builds: Mapping[str, object] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    terminated: threading.Event = field(default_factory=threading.Event)
     log: Callable[[str], None] = lambda _line: None
     timeout_s: float = 600.0
 

@@ -16,11 +16,18 @@ class Cancellation(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self.grace_s = CANCEL_GRACE_S
+        self.asked = False
 
     def now(self) -> None:
         """A person asks: whatever does not come back is left behind."""
         self.grace_s = TERMINATE_GRACE_S
+        self.asked = True
         self.set()
+
+
+def terminated(cancelled: threading.Event) -> bool:
+    """Whether it was a person who cancelled."""
+    return isinstance(cancelled, Cancellation) and cancelled.is_set() and cancelled.asked
 
 
 def grace_s(cancelled: threading.Event) -> float:

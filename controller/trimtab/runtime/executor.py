@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 from trimtab.errors import DeadlineExceeded, InternalError, TrimtabError
 from trimtab.model.plan import Node, Plan, RunWhen, StepOutcome, StepStatus
 from trimtab.ports import Clock, Driver, Journal, Meter, StepContext
-from trimtab.runtime.cancel import grace_s
+from trimtab.runtime.cancel import grace_s, terminated
 from trimtab.runtime.graph import Consequences, End, Graph
 from trimtab.runtime.log import Log
 from trimtab.runtime.meter import NoMeter
@@ -140,7 +140,7 @@ class _Execution(Generic[StepT]):
     ) -> None:
         self._plan = plan
         self._driver = driver
-        self._context = context
+        self._context = replace(context, terminated=threading.Event())
         self._journal = journal
         self._clock = clock
         self._progress = progress
@@ -302,6 +302,8 @@ class _Execution(Generic[StepT]):
     # -- cancelling ----------------------------------------------------------------------------------------------
 
     def _look_for_cancel(self, cancelled: threading.Event, end_s: float | None) -> None:
+        if terminated(cancelled):
+            self._context.terminated.set()
         now_s = self._clock.monotonic_s()
         overdue = end_s is not None and now_s >= end_s
         if self._cancelled or not (cancelled.is_set() or overdue):

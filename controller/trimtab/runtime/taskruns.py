@@ -112,7 +112,10 @@ class TaskRunner(Generic[StepT]):
             mine = [outcome for outcome in outcomes if outcome.key == change.key]
             failed = next((o for o in mine if o.status is StepStatus.FAILED), None)
             ended = next((o for o in mine if "log" in o.outputs), None)
-            if failed is None and ended is None:
+            stopped = [outcome for outcome in mine if outcome.outputs.get("terminated")]
+            for outcome in stopped:
+                self.put(self._terminated(change, outcome, revision))
+            if stopped or (failed is None and ended is None):
                 continue
             error = failed.error if failed is not None else None
             log = "\n".join(error.log_tail) if isinstance(error, UnhealthyRelease) else ""
@@ -132,6 +135,23 @@ class TaskRunner(Generic[StepT]):
                     log=ended.outputs["log"] if ended is not None and failed is None else log,
                 )
             )
+
+    def _terminated(self, change: Change, outcome: StepOutcome, revision: str) -> TaskRun:
+        """Its container is gone with the sync that it was part of."""
+        phase = change.after.traits.get("phase") if change.after is not None else ""
+        return TaskRun(
+            app=change.key.app,
+            name=outcome.outputs["terminated"],
+            kind=change.key.kind,
+            task=change.key.name,
+            cause=str(phase or ""),
+            outcome=RunOutcome.TERMINATED,
+            revision=revision,
+            at=self._clock.now(),
+            finished_at=self._clock.now(),
+            message="stopped, because the sync was terminated; the next sync runs it again",
+            log=outcome.outputs.get("log", ""),
+        )
 
     def collect(self, observed: ObservedState) -> None:
         """Write down every run on the engine that has ended and was not written down with its end before."""

@@ -444,6 +444,22 @@ def test_a_person_who_terminates_waits_a_moment_but_for_a_container_that_is_bein
     assert statuses(outcomes) == {1: status}
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_only_a_person_ends_what_was_begun_to_run(*, asked: bool) -> None:
+    """What undoes is told which of both it was: a newer commit lets a migration come to its end."""
+    cancel, told = Cancellation(), []
+
+    def work(number: int, context: StepContext) -> None:
+        if number == 1:
+            (cancel.now if asked else cancel.set)()
+            context.cancelled.wait(30)
+            raise Conflict("no longer waited for")
+        told.append(context.terminated.is_set())
+
+    assert statuses(run(plan(node(1), node(2, 1, undo=True)), work, cancelled=cancel)) == {1: CANCELLED, 2: OK}
+    assert told == [asked]
+
+
 def test_the_whole_has_a_deadline_too() -> None:
     def work(_number: int, context: StepContext) -> None:
         assert context.cancelled.wait(30)

@@ -17,6 +17,7 @@ from trimtab.backends.engine import (
     hooks,
     labels,
     networks,
+    runend,
     steps,
     volumes,
     waits,
@@ -222,6 +223,8 @@ class EngineDriver:
                 return waits.for_turn(step, context)
             case steps.DiscardContainer():
                 return containers.discard(bench, step, context)
+            case steps.EndRun():
+                return runend.end_run(bench, step, context)
             case steps.RestoreContainer():
                 return containers.restore(bench, step, context)
             case steps.RestoreContainers():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of
 from trimtab.backends.engine.convert import reveal
-from trimtab.backends.engine.errors import translating
+from trimtab.backends.engine.errors import translating, unreachable
 from trimtab.backends.engine.logs import TAIL_LINES, plain_lines
 from trimtab.backends.engine.steps import ExecHook
 from trimtab.errors import DeadlineExceeded, TransientError, TrimtabError, UnhealthyRelease
@@ -80,6 +80,9 @@ def _follow(response: Response, take: Callable[[str], None], what: str, context:
                     take(line)
         except TrimtabError as error:
             failed.append(error)
+        except (AttributeError, ValueError):
+            # The client's stream after it was closed from the thread that gave the hook up.
+            failed.append(unreachable(what, "closed"))
 
     reader = threading.Thread(target=read, name="hook", daemon=True)
     reader.start()

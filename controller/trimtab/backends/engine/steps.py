@@ -297,6 +297,19 @@ class DiscardContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndRun:
+    """Undo: a person ended the sync, so this run of a hook is stopped and removed.
+
+    Outputs "terminated", its name, and "log". When nobody did, nothing happens, unless ``discard``: then a run that
+    failed is removed, too.
+    """
+
+    container: ContainerRef
+    name: str
+    discard: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreContainer:
     """Undo of a stop-first replacement: discard ``replacement``, start the old one under its name again."""
 
@@ -360,6 +373,7 @@ EngineStep = (
     | AwaitCompleted
     | AwaitTurn
     | DiscardContainer
+    | EndRun
     | RestoreContainer
     | RestoreContainers
     | HandOver

@@ -87,6 +87,18 @@ def test_ids_read_as_names() -> None:
     assert fields["HostConfig"]["NetworkMode"] == "shop_default"
 
 
+def test_a_network_that_is_gone_is_none_although_one_of_its_name_is_there() -> None:
+    endpoint = {"Aliases": ["web"], "NetworkID": "c" * 64}
+    inspect = _inspect(HostConfig={"NetworkMode": "n"}, NetworkSettings={"Networks": {"n": endpoint}})
+    there, another = Names(networks={"c" * 64: "n"}), Names(networks={"d" * 64: "n"})
+    assert _fields(inspect, names=there)[0]["Networks"] == {"n": {"Aliases": ["web"]}}
+    assert "Networks" not in _fields(inspect, names=another)[0]
+    # A container that was never started has no id yet; without the list of networks nothing can be told.
+    endpoint["NetworkID"] = ""
+    assert _fields(inspect, names=another)[0]["Networks"] == {"n": {"Aliases": ["web"]}}
+    assert _fields(inspect)[0]["Networks"] == {"n": {"Aliases": ["web"]}}
+
+
 def test_the_id_is_no_hostname_and_the_hostname_no_alias() -> None:
     endpoint = {"Aliases": ["web", "a" * 12, "host"]}
     fields, _ = _fields(

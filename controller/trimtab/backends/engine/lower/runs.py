@@ -52,9 +52,9 @@ def run(site: Site, change: Change) -> None:
         return
     wait = steps.AwaitCompleted(container=ref, name=want.name, limit_s=limit_s, keep_log=True)
     ended = site.add(wait, change, last | cleared, timeout_s=limit_s + OVERTIME_S, waits=True)
-    if want.traits.get("deletion") == HookDeletePolicy.HOOK_FAILED.value:
-        discard = steps.DiscardContainer(container=ref, name=want.name)
-        site.add(discard, change, {*last, ended}, when=RunWhen.FAILURE)
+    tidy = want.traits.get("deletion") == HookDeletePolicy.HOOK_FAILED.value
+    end = steps.EndRun(container=ref, name=want.name, discard=tidy)
+    site.add(end, change, {*last, ended}, when=RunWhen.FAILURE, timeout_s=STOP_S)
     site.runs[ended] = ref
 
 
@@ -65,6 +65,8 @@ def _cleared(site: Site, change: Change, extra: Live, limit_s: float) -> int:
     if extra.running.status in BUSY:
         wait = steps.AwaitCompleted(container=container, name=extra.name, limit_s=limit_s, any_end=True)
         over = {site.add(wait, change, timeout_s=limit_s + OVERTIME_S, waits=True)}
+        end = steps.EndRun(container=container, name=extra.name)
+        site.add(end, change, over, when=RunWhen.FAILURE, timeout_s=STOP_S)
     return site.add(steps.RemoveContainer(container=container, name=extra.name), change, over)
 
 

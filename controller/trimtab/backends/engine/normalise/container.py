@@ -25,7 +25,7 @@ def normalise_container(
     own_config, image_given = _config(config, image_config, host, str(inspect.get("Id") or ""), mode)
     own_host, engine_given = normalise_host(host, facts, names, mode)
     mounts, mounts_given = normalise_mounts(inspect, image_config, names.contents, facts.root_dir)
-    networks, networks_given = normalise_endpoints(inspect, own_config, image_given, mode)
+    networks, networks_given = normalise_endpoints(inspect, own_config, image_given, mode, names.networks)
     parts = {"Config": own_config, "HostConfig": own_host, "Mounts": mounts, "Networks": networks}
     given = {"Config": image_given, "HostConfig": engine_given, "Mounts": mounts_given, "Networks": networks_given}
     return {k: v for k, v in parts.items() if v}, {k: v for k, v in given.items() if v}

@@ -14,9 +14,12 @@ _BUILT_IN = ("bridge", "default", "host", "none")
 
 
 def normalise_endpoints(
-    inspect: Mapping[str, object], config: Fields, config_given: Fields, mode: str
+    inspect: Mapping[str, object], config: Fields, config_given: Fields, mode: str, there: Mapping[str, str]
 ) -> tuple[Fields, Fields]:
-    """(fields, inherited): endpoints by network; what ``config`` says of a MAC address is filled in from them."""
+    """(fields, inherited): endpoints by network; what ``config`` says of a MAC address is filled in from them.
+
+    ``there`` are the networks that there are, by id; empty where that is not known.
+    """
     fields: Fields = {}
     given: Fields = {}
     short_id = str(inspect.get("Id") or "")[:12]
@@ -26,6 +29,9 @@ def normalise_endpoints(
         if name in _BUILT_IN and (mode in _BUILT_IN or name != "bridge"):
             continue
         endpoint = mapping(attached[name])
+        if there and (network := endpoint.get("NetworkID")) and network not in there:
+            # Removed while the container was stopped: one of the same name is another, and it cannot start in either.
+            continue
         out = _endpoint(endpoint, short_id)
         # A given address and an allocated one look the same, so it is compared only where one is asked for.
         if mac := endpoint.get("MacAddress") or (own_mac if name == mode else None):
