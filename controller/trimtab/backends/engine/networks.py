@@ -95,9 +95,9 @@ def attach(bench: Bench, container_id: str, name: str, network: str, endpoint: E
             "POST", f"/networks/{network}/connect", what=f"connect to network {network}", key=name, body=body
         )
     except TrimtabError:
-        endpoint = _attached(bench, container_id).get(network)
+        has = _attached(bench, container_id).get(network)
         # A stopped container keeps the id of a network that is gone, under the name that another one has now.
-        if endpoint is None or endpoint.get("NetworkID") != (bench.inspect(Kind.NETWORK, network) or {}).get("Id"):
+        if has is None or has.get("NetworkID") != (bench.inspect(Kind.NETWORK, network) or {}).get("Id"):
             raise
     finally:
         bench.cache.touch(Kind.CONTAINER, container_id)
