@@ -16,7 +16,7 @@ from tests.support.driving import KEY, Driving
 from tests.support.engine import EngineScope
 from tests.support.proxy import LOST, EngineProxy, Spoiled, answer
 from tests.support.waiting import eventually
-from trimtab.backends.engine import containers
+from trimtab.backends.engine import container_calls
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.driver import EngineDriver
 from trimtab.backends.engine.steps import (
@@ -143,7 +143,7 @@ def test_a_hang_ends_at_the_deadline(
 ) -> None:
     container_id, step = drive.run()
     # A start may take two minutes; what is proved is that it ends.
-    monkeypatch.setattr(containers, "_STARTING_S", DEADLINE_S)
+    monkeypatch.setattr(container_calls, "STARTING_S", DEADLINE_S)
     container = Existing(container_id)
     work: dict[str, Callable[[], object]] = {
         "create": lambda: drive.do(drive.container("other")),
@@ -165,7 +165,7 @@ def test_a_hang_ends_at_the_deadline(
 def test_a_container_that_is_being_removed_for_ever_is_given_up(
     drive: Driving, proxy: EngineProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(containers, "REMOVAL_S", 1.0)
+    monkeypatch.setattr(container_calls, "REMOVAL_S", 1.0)
     made, step = drive.do(drive.container())["id"], drive.container()
     stuck = answer(409, f"removal of container {made} is already in progress")
     proxy.rule = lambda request: stuck if request.startswith("DELETE") else None

@@ -6,14 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease, UpdateHeld, UpdateTakenBack
-from trimtab.model.change import Change, Promotion, Reason, Verb
-from trimtab.model.diagnostics import Diagnostic
+from trimtab.errors import BuildFailed, TrimtabError, UnhealthyRelease
+from trimtab.model.change import Promotion
 from trimtab.model.events import Event, EventType
 from trimtab.model.keys import AppKey
 from trimtab.model.records import AppliedState
 from trimtab.model.status import (
-    AppCondition,
     AppStatus,
     HealthStatus,
     Phase,
@@ -22,16 +20,16 @@ from trimtab.model.status import (
 )
 from trimtab.model.trigger import Trigger
 from trimtab.plan import status as judge
+from trimtab.plan.conditions import conditions_of
 from trimtab.plan.render.summary import summary_line
 from trimtab.ports import Clock, EventSink, Meter, Store
 from trimtab.runtime.meter import NoMeter
 from trimtab.runtime.planner import Look
+from trimtab.runtime.standing import first, short, standing
 from trimtab.runtime.target import Target
 from trimtab.runtime.views import View
 
 StepT = TypeVar("StepT")
-# A failed rollout makes an application Degraded even while its previous release runs well; a failed build does not.
-UNHEALTHY_CODES = tuple(error.default_code for error in (UnhealthyRelease, UpdateHeld, UpdateTakenBack))
 # A status that says the same is written again only this often, to show that somebody still looks.
 OBSERVED_AGAIN_S = 10.0
 
@@ -72,7 +70,7 @@ class Reporter:
                 base,
                 sync=SyncStatus.UNKNOWN,
                 health=HealthStatus.UNKNOWN,
-                message=_first(view.problems),
+                message=first(view.problems),
                 phase=Phase.ERROR,
             ),
             reason="ManifestInvalid",
@@ -98,18 +96,18 @@ class Reporter:
         )
         reason = "RollbackStarted" if target.rolls_back else "SyncStarted"
         self._event(
-            view.key, reason, f"{_short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision
+            view.key, reason, f"{short(look.plan.revision)}: {summary_line(look.plan.changes)}", look.plan.revision
         )
 
     def succeeded(self, look: Look[StepT], view: View, state: AppliedState, trigger: Trigger, target: Target) -> None:
         """All of a plan was carried out."""
         if target.rolls_back:
-            failed = f"{_short(state.failed_revision)} failed ({target.substitute})"
-            message = f"{failed}; back at {_short(look.plan.revision)}"
+            failed = f"{short(state.failed_revision)} failed ({target.substitute})"
+            message = f"{failed}; back at {short(look.plan.revision)}"
             self._event(view.key, "RolledBack", message, look.plan.revision, warning=True)
         else:
             done = ", ".join(f"{c.verb} {c.name}" for c in look.plan.changes if c.acts)
-            self._event(view.key, "SyncSucceeded", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
+            self._event(view.key, "SyncSucceeded", f"{short(look.plan.revision)}: {done}", look.plan.revision)
         took_s = (self._clock.now() - trigger.at).total_seconds()
         phase = Phase.ROLLED_BACK if target.rolls_back else Phase.SUCCEEDED
         self._meter.count("app_sync_total", 1, name=view.key.name, namespace=view.key.namespace, phase=phase.value)
@@ -120,7 +118,7 @@ class Reporter:
         """All of a plan was carried out, and new containers wait beside the old ones."""
         names = ", ".join(change.name for change in look.plan.changes if change.promotion is Promotion.STAGE)
         done = f"new ones run well beside {names}" if names else "all that does not wait for promotion is done"
-        self._event(view.key, "Staged", f"{_short(look.plan.revision)}: {done}", look.plan.revision)
+        self._event(view.key, "Staged", f"{short(look.plan.revision)}: {done}", look.plan.revision)
 
     def failed(self, look: Look[StepT], view: View, state: AppliedState, error: TrimtabError, *, final: bool) -> None:
         """A sync failed; ``final``: this desired state will not be tried again by itself."""
@@ -144,7 +142,7 @@ class Reporter:
         self._event(
             view.key,
             reason,
-            f"{_short(look.plan.revision)}: {error}; {again}",
+            f"{short(look.plan.revision)}: {error}; {again}",
             look.plan.revision,
             warning=True,
             fields={"log": list(tail), "code": error.code} if tail else {"code": error.code},
@@ -168,7 +166,7 @@ class Reporter:
             )
         )
         self._event(
-            view.key, "SyncTerminated", f"{_short(look.plan.revision)}: stopped before its end", look.plan.revision
+            view.key, "SyncTerminated", f"{short(look.plan.revision)}: stopped before its end", look.plan.revision
         )
 
     def hooks_unknown(self, key: AppKey, message: str) -> None:
@@ -199,13 +197,13 @@ class Reporter:
         """A pass that changed nothing; whether the application has just become healthy."""
         before = self._store.statuses.get(view.key)
         base = replace(self._base(view, state, before), resources=lines, contended=contended)
-        after, reason = _standing(base, look, view, held=held, target=target, trouble=trouble)
+        after, reason = standing(base, look, view, held=held, target=target, trouble=trouble)
         self._put(after, reason=reason, warning=reason in {"ManifestInvalid", "Held"})
         health, message = after.health, after.message
         was = before.health if before is not None else None
         became_healthy = health is HealthStatus.HEALTHY and was is not HealthStatus.HEALTHY
         if became_healthy:
-            self._event(view.key, "Healthy", f"{_short(look.desired.revision)} runs well", look.desired.revision)
+            self._event(view.key, "Healthy", f"{short(look.desired.revision)} runs well", look.desired.revision)
         elif health is HealthStatus.DEGRADED and was is not HealthStatus.DEGRADED and not target.substitute:
             self._event(view.key, "HealthDegraded", message, look.desired.revision, warning=True)
         return became_healthy
@@ -233,7 +231,7 @@ class Reporter:
         status = replace(
             status,
             since=now if changed or before is None else before.since,
-            conditions=_conditions(status, before, now),
+            conditions=conditions_of(status, before, now),
         )
         comparable = replace(before, observed_at=None) if before is not None else None
         same = comparable == replace(status, observed_at=None)
@@ -270,94 +268,5 @@ class Reporter:
         )
 
 
-def _standing(
-    base: AppStatus,
-    look: Look[StepT],
-    view: View,
-    *,
-    held: str,
-    target: Target,
-    trouble: TrimtabError | None,
-) -> tuple[AppStatus, str]:
-    """Where an application stands after a pass that changed nothing, and the reason of the event that says so."""
-    health, message = judge.overall_health(base.resources)
-    running_before = base.phase is Phase.RUNNING or base.phase is None
-    now = replace(
-        base,
-        sync=judge.overall_sync(base.resources),
-        health=health,
-        message=message or _notes(look.plan.changes),
-        phase=Phase.SUCCEEDED if running_before or look.plan.empty else base.phase,
-    )
-    if view.problems:
-        problems = _first(view.problems)
-        return replace(now, sync=SyncStatus.UNKNOWN, message=problems, phase=Phase.ERROR), "ManifestInvalid"
-    if target.substitute:
-        said, phase = target.substitute, now.phase
-        if target.rolls_back:
-            said = f"{said}; the previous release {_short(look.desired.revision)} keeps serving"
-            phase = Phase.FAILED
-        health = HealthStatus.DEGRADED if said.startswith(UNHEALTHY_CODES) else health
-        return replace(now, sync=SyncStatus.OUT_OF_SYNC, health=health, message=said, phase=phase), ""
-    if held.startswith("suspended"):
-        return replace(now, health=HealthStatus.SUSPENDED, message=held, suspended=held), "Suspended"
-    if held:
-        health = HealthStatus.DEGRADED if held.startswith(UNHEALTHY_CODES) else health
-        return replace(now, health=health, message=held, phase=base.phase), "Held"
-    if trouble is not None:
-        # What runs is as it was last read; whether that is what Git says now, nobody knows.
-        said = message or f"{trouble}; {_short(look.desired.revision)} is held"
-        return replace(now, sync=SyncStatus.UNKNOWN, message=said), ""
-    return now, ""
-
-
-def _notes(changes: tuple[Change, ...]) -> str:
-    noted = {Reason.PROTECTED, Reason.IMMUTABLE_DATA, Reason.REPORTED}
-    return "; ".join(f"{c.key.kind} {c.name}: {c.detail}" for c in changes if c.verb is Verb.KEEP and c.reason in noted)
-
-
 def _fresh(status: AppStatus, now: datetime) -> bool:
     return status.observed_at is not None and (now - status.observed_at).total_seconds() < OBSERVED_AGAIN_S
-
-
-def _short(revision: str) -> str:
-    return revision[:7] or "working directory"
-
-
-def _first(problems: tuple[Diagnostic, ...]) -> str:
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{problems[0]}{more}" if problems else ""
-
-
-def _conditions(status: AppStatus, before: AppStatus | None, now: datetime) -> tuple[AppCondition, ...]:
-    """Flux's conditions, derived from the status alone; a time moves only when a condition's status flips."""
-    running = status.phase is Phase.RUNNING
-    ready = status.sync is SyncStatus.SYNCED and status.health is HealthStatus.HEALTHY
-    stalled = status.phase in {Phase.FAILED, Phase.ERROR}
-    progressing = running or status.health is HealthStatus.PROGRESSING
-    wanted = [
-        (
-            "Ready",
-            "True" if ready else "Unknown" if progressing else "False",
-            "ReconciliationSucceeded" if ready else "Progressing" if progressing else "ReconciliationFailed",
-        ),
-        ("Healthy", "True" if status.health is HealthStatus.HEALTHY else "False", status.health.value),
-    ]
-    # Negative ones are there only while they are true, as kstatus reads them.
-    if progressing:
-        wanted.append(("Reconciling", "True", "Progressing"))
-    if stalled:
-        wanted.append(("Stalled", "True", status.phase.value if status.phase else "Failed"))
-    if status.contended:
-        wanted.append(("DriftContended", "True", "FoughtOver"))
-    old = {c.type: c for c in before.conditions} if before is not None else {}
-    return tuple(
-        AppCondition(
-            type=kind,
-            status=value,
-            reason=reason,
-            message=status.message,
-            changed_at=old[kind].changed_at if kind in old and old[kind].status == value else now,
-        )
-        for kind, value, reason in wanted
-    )

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.manifest.nodes import MappingNode, Scalar, SequenceNode, to_plain
-from trimtab.manifest.yaml_nodes import Limits, parse, resolve_plain
+from trimtab.manifest.yaml_nodes import Limits, parse
+from trimtab.manifest.yaml_scalars import resolve_plain
 from trimtab.model.diagnostics import Origin
 
 

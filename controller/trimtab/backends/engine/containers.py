@@ -1,27 +1,24 @@
-"""Steps on containers: create, start, stop, rename, update, remove, and how a failed replacement is undone."""
+"""Steps on containers: create, start, stop, rename, update, remove."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from trimtab.backends.engine import container_calls
 from trimtab.backends.engine.adoption_records import drop_spent
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, id_of, known_id
 from trimtab.backends.engine.compare import DEFAULTS
 from trimtab.backends.engine.convert import CreateRequest, Resolved, container_request, host_body, references
-from trimtab.backends.engine.errors import Missing, Refused, Taken
+from trimtab.backends.engine.errors import Taken
 from trimtab.backends.engine.hooks import run_pre_stop
 from trimtab.backends.engine.labels import DIGEST
 from trimtab.backends.engine.networks import attach
 from trimtab.backends.engine.steps import (
     CreateContainer,
-    DiscardContainer,
     RemoveContainer,
     RenameContainer,
     RestartContainer,
-    RestoreContainer,
-    RestoreContainers,
     StartContainer,
     StopContainer,
     UnpauseContainer,
@@ -30,13 +27,6 @@ from trimtab.backends.engine.steps import (
 from trimtab.errors import BackendUnavailable, Conflict, TrimtabError, UnsupportedByBackend
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.ports import StepContext
-
-# A removal that another client began ends within moments, or never.
-REMOVAL_S = 10.0
-_POLL_S = 0.5
-# Source: moby container.DefaultStopTimeout.
-_DEFAULT_GRACE_S = 10
-_STARTING_S = 120.0
 
 
 def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs:
@@ -63,7 +53,7 @@ def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs
         for network, endpoint in request.later:
             attach(bench, container_id, step.name, network, endpoint)
     except TrimtabError:
-        _delete(bench, container_id, step.name, force=True)
+        container_calls.delete(bench, container_id, step.name, force=True)
         raise
     bench.cache.touch(Kind.CONTAINER, container_id)
     return {"id": container_id}
@@ -120,7 +110,7 @@ def _mountpoint(bench: Bench, name: str, volume: str) -> str:
 def start(bench: Bench, step: StartContainer, context: StepContext) -> Outputs:
     """Start it."""
     container_id = id_of(step, context)
-    _post(bench, container_id, step.name, "start", timeout_s=_STARTING_S)
+    container_calls.post(bench, container_id, step.name, "start", timeout_s=container_calls.STARTING_S)
     return {"id": container_id}
 
 
@@ -128,7 +118,7 @@ def unpause(bench: Bench, step: UnpauseContainer, context: StepContext) -> Outpu
     """Unpause it."""
     container_id = id_of(step, context)
     try:
-        _post(bench, container_id, step.name, "unpause")
+        container_calls.post(bench, container_id, step.name, "unpause")
     except (Taken, BackendUnavailable, UnsupportedByBackend):
         # 20.10 answers 500 for "is not paused", newer ones 409.
         state = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("State") or {}
@@ -143,16 +133,16 @@ def stop(bench: Bench, step: StopContainer, context: StepContext) -> Outputs:
     if container_id is not None:
         if step.pre_stop:
             run_pre_stop(bench, container_id, step.name, step.pre_stop, context)
-        _stop(bench, container_id, step.name, step.grace_s)
+        container_calls.stop(bench, container_id, step.name, step.grace_s)
     return NOTHING
 
 
 def restart(bench: Bench, step: RestartContainer, context: StepContext) -> Outputs:
     """Restart it."""
     container_id = id_of(step, context)
-    grace_s = _grace_s(bench, container_id, step.grace_s)
+    timeout_s = container_calls.grace_s_of(bench, container_id, step.grace_s) + container_calls.STARTING_S
     params = {} if step.grace_s is None else {"t": str(step.grace_s)}
-    _post(bench, container_id, step.name, "restart", params=params, timeout_s=grace_s + _STARTING_S)
+    container_calls.post(bench, container_id, step.name, "restart", params=params, timeout_s=timeout_s)
     return {"id": container_id}
 
 
@@ -160,7 +150,7 @@ def remove(bench: Bench, step: RemoveContainer, context: StepContext) -> Outputs
     """Remove it."""
     container_id = known_id(step.container, context)
     if container_id is not None:
-        _delete(bench, container_id, step.name, force=step.force, context=context)
+        container_calls.delete(bench, container_id, step.name, force=step.force, context=context)
         drop_spent(bench, Kind.CONTAINER, container_id)
     return NOTHING
 
@@ -168,7 +158,7 @@ def remove(bench: Bench, step: RemoveContainer, context: StepContext) -> Outputs
 def rename(bench: Bench, step: RenameContainer, context: StepContext) -> Outputs:
     """Give it its final name."""
     container_id = id_of(step, context)
-    _rename(bench, container_id, step.name)
+    container_calls.rename(bench, container_id, step.name)
     return {"id": container_id}
 
 
@@ -216,117 +206,3 @@ def _swap_too(bench: Bench, container_id: str, body: dict[str, Any]) -> None:
     host = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("HostConfig") or {}
     if host.get("MemorySwap") == 2 * int(host.get("Memory") or 0):
         body["MemorySwap"] = 2 * int(body["Memory"])
-
-
-def discard(bench: Bench, step: DiscardContainer, context: StepContext) -> Outputs:
-    """Undo: the new container failed."""
-    container_id = known_id(step.container, context)
-    if container_id is not None:
-        _stop(bench, container_id, step.name, step.grace_s)
-        _delete(bench, container_id, step.name, force=True, context=context)
-    return NOTHING
-
-
-def restore(bench: Bench, step: RestoreContainer, context: StepContext) -> Outputs:
-    """Undo: put the old container back in the place of its failed replacement."""
-    replacement = known_id(step.replacement, context)
-    if replacement is not None:
-        _stop(bench, replacement, step.name, step.grace_s)
-        _delete(bench, replacement, step.name, force=True, context=context)
-    handle = step.container.handle
-    _rename(bench, handle, step.name)
-    for network, endpoint in sorted(bench.detached.get(handle, {}).items()):
-        attach(bench, handle, step.name, network, endpoint)
-    bench.detached.pop(handle, None)
-    _post(bench, handle, step.name, "start", timeout_s=_STARTING_S)
-    return {"id": handle}
-
-
-def restore_all(bench: Bench, step: RestoreContainers, context: StepContext) -> Outputs:
-    """Undo: no old container starts before every new one is gone, for they would write to two copies of the data."""
-    for way in step.ways:
-        new = way.replacement if isinstance(way, RestoreContainer) else way.container
-        discard(bench, DiscardContainer(container=new, name=way.name, grace_s=way.grace_s), context)
-    failed: TrimtabError | None = None
-    for way in step.ways:
-        if isinstance(way, RestoreContainer):
-            try:
-                restore(bench, way, context)
-            except TrimtabError as error:
-                failed = failed or error
-    if failed is not None:
-        raise failed
-    return NOTHING
-
-
-def _post(
-    bench: Bench,
-    container_id: str,
-    name: str,
-    verb: str,
-    *,
-    params: Mapping[str, str] | None = None,
-    timeout_s: float | None = None,
-) -> None:
-    try:
-        bench.client.call(
-            "POST",
-            f"/containers/{container_id}/{verb}",
-            what=f"{verb} container",
-            key=name,
-            params=params,
-            timeout_s=timeout_s,
-        )
-    finally:
-        bench.cache.touch(Kind.CONTAINER, container_id)
-
-
-def _stop(bench: Bench, container_id: str, name: str, grace_s: int | None) -> None:
-    params = {} if grace_s is None else {"t": str(grace_s)}
-    try:
-        _post(bench, container_id, name, "stop", params=params, timeout_s=_grace_s(bench, container_id, grace_s) + 30)
-    except Missing:
-        return
-
-
-def _grace_s(bench: Bench, container_id: str, grace_s: int | None) -> int:
-    """How long the engine may take before it kills."""
-    if grace_s is not None:
-        return max(0, grace_s)
-    config = (bench.inspect(Kind.CONTAINER, container_id) or {}).get("Config") or {}
-    own = config.get("StopTimeout")
-    return _DEFAULT_GRACE_S if own is None else max(0, int(own))
-
-
-def _delete(bench: Bench, container_id: str, name: str, *, force: bool, context: StepContext | None = None) -> None:
-    """Remove it, never its volumes; wait for a removal that is under way already, but not for ever."""
-    params = {"v": "0", "force": "1" if force else "0"}
-    path = f"/containers/{container_id}"
-    try:
-        bench.client.call("DELETE", path, what="remove container", key=name, params=params)
-    except Missing:
-        return
-    except (Taken, Refused) as error:
-        if "already in progress" not in str(error):
-            raise
-        until = time.monotonic() + REMOVAL_S
-        while bench.inspect(Kind.CONTAINER, container_id) is not None:
-            if time.monotonic() > until or (context and context.cancelled.is_set()):
-                raise Conflict(
-                    f"remove container {name}: the engine has been removing it for over {REMOVAL_S:.0f} s",
-                    hint=f"if it stays, `docker rm -f {container_id[:12]}` or an engine restart helps",
-                ) from error
-            time.sleep(_POLL_S)
-    finally:
-        bench.cache.touch(Kind.CONTAINER, container_id)
-
-
-def _rename(bench: Bench, container_id: str, name: str) -> None:
-    try:
-        _post(bench, container_id, name, "rename", params={"name": name})
-    except Missing:
-        raise
-    except TrimtabError:
-        there = bench.inspect(Kind.CONTAINER, container_id)
-        if there is None or str(there["Name"]).lstrip("/") != name:
-            raise

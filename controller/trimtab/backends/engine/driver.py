@@ -17,6 +17,7 @@ from trimtab.backends.engine import (
     hooks,
     labels,
     networks,
+    restoring,
     runend,
     steps,
     volumes,
@@ -222,13 +223,13 @@ class EngineDriver:
             case steps.AwaitTurn():
                 return waits.for_turn(step, context)
             case steps.DiscardContainer():
-                return containers.discard(bench, step, context)
+                return restoring.discard(bench, step, context)
             case steps.EndRun():
                 return runend.end_run(bench, step, context)
             case steps.RestoreContainer():
-                return containers.restore(bench, step, context)
+                return restoring.restore(bench, step, context)
             case steps.RestoreContainers():
-                return containers.restore_all(bench, step, context)
+                return restoring.restore_all(bench, step, context)
             case steps.HandOver():
                 return handover.hand_over(bench, step, context)
             case _:
