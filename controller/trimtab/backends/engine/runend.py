@@ -7,9 +7,10 @@ Source: Argo CD, gitops-engine, syncContext.Terminate: hooks that run are delete
 from __future__ import annotations
 
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, known_id
-from trimtab.backends.engine.containers import discard, stop
+from trimtab.backends.engine.containers import stop
 from trimtab.backends.engine.live import running
 from trimtab.backends.engine.logs import tail
+from trimtab.backends.engine.restoring import discard
 from trimtab.backends.engine.steps import DiscardContainer, EndRun, StopContainer
 from trimtab.backends.engine.waits import LOG_LINES
 from trimtab.model.keys import Kind
