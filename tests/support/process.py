@@ -30,8 +30,10 @@ from trimtab.model.windows import SyncWindow
 from trimtab.ports import Commit
 from trimtab.runtime.attendance import Attendance
 from trimtab.runtime.buildreasons import BuildReasons
+from trimtab.runtime.bystanders import Bystanders
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.catalog import Catalog
+from trimtab.runtime.follower import Follower
 from trimtab.runtime.jobs import JobKeeper
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Planner
@@ -168,6 +170,10 @@ class Process:
             attend=Attendance(self.jobs, self.catalog, self.planner, self.store, clock),
         )
         self.order = Order(self.catalog, self.store)
+        bystanders = Bystanders(self.catalog, self.planner.digest_in, self.store)
+        self.passed = bystanders.watching(self.reconciler.reconcile)
+        self.passes = 0
+        self.follower = Follower(self.catalog, bystanders, self.store.applied, self._notified, clock)
         self.woken: list[AppKey] = []
         # The journal is written right before and right after every step: where a kill can fall.
         journal = self.store.journal
@@ -191,6 +197,18 @@ class Process:
     def _ready(self, key: AppKey) -> None:
         self.woken += self.order.wakes(key)
 
+    def _notified(self, key: AppKey, _trigger: Trigger, *, delay_s: float = 0.0) -> None:
+        assert delay_s == 0.0
+        self.woken.append(key)
+
+    def follow(self) -> frozenset[AppKey]:
+        """Look at the repository as a running controller does; the applications that are to have a pass for it."""
+        self.woken.clear()
+        changed = self.follower.refresh(self.watched)
+        told = changed | frozenset(self.woken)
+        self.woken.clear()
+        return told
+
     def read(self) -> None:
         """Look at the repository. Raises GitUnavailable."""
         self.catalog.refresh(self.watched, known=self.store.applied.apps())
@@ -198,13 +216,17 @@ class Process:
     def reconcile(self, key: AppKey = SHOP, kind: TriggerKind = TriggerKind.COMMIT, *, sync: bool = False) -> Next:
         if sync:
             return self.ask(RequestVerb.SYNC, key)
-        return self.reconciler.reconcile(key, Trigger(kind=kind, at=self.clock.now()), threading.Event())
+        return self._pass(key, Trigger(kind=kind, at=self.clock.now()))
 
     def ask(self, verb: RequestVerb, key: AppKey = SHOP) -> Next:
         """A pass that a person's request woke."""
         requests = (self.store.requests.submit(key, verb),)
         trigger = Trigger(kind=TriggerKind.REQUEST, at=self.clock.now(), requests=requests)
-        return self.reconciler.reconcile(key, trigger, threading.Event())
+        return self._pass(key, trigger)
+
+    def _pass(self, key: AppKey, trigger: Trigger) -> Next:
+        self.passes += 1
+        return self.passed(key, trigger, threading.Event())
 
     def rest(self, key: AppKey = SHOP, passes: int = 12) -> AppStatus:
         """Passes, with time going by, until nothing changes any more."""

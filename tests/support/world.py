@@ -13,6 +13,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tests.support.clock import FakeClock
@@ -40,6 +41,12 @@ from trimtab.ports import StepContext
 SEAL_KEY = b"a key for tests, of 32 bytes....."
 INSTALLATION = "test"
 FILLING = ".filling"
+
+
+@lru_cache(maxsize=100_000)
+def _owner(found: frozenset[tuple[str, str]], name: str, seal_key: bytes, installation: str) -> ResourceKey | None:
+    """The same labels say the same; most of a look at many objects would be spent on their seals."""
+    return labels.identify(dict(found), name, seal_key=seal_key, installation=installation)
 
 
 class Killed(BaseException):
@@ -215,7 +222,7 @@ class World:
     # -- what a test does to it ----------------------------------------------------------------------------------
 
     def owner(self, found: Mapping[str, str], name: str) -> ResourceKey | None:
-        return labels.identify(found, name, seal_key=self.seal_key, installation=self.installation)
+        return _owner(frozenset(found.items()), name, self.seal_key, self.installation)
 
     def named(self, name: str) -> Container:
         return next(c for c in self.containers.values() if c.name == name)

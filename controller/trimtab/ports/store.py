@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from trimtab.model.events import Event
@@ -79,6 +79,10 @@ class AppliedStates(Protocol):
 
     def apps(self) -> tuple[AppKey, ...]:
         """Applications with a state or an object, sorted."""
+        ...
+
+    def move_on(self, apps: Collection[AppKey], revision: str, *, applied: bool) -> None:
+        """Name a newer commit that wants the same of ``apps``; ``applied``: which is carried out and healthy, too."""
         ...
 
     def objects(self, app: AppKey) -> Mapping[ResourceKey, AppliedObject]:
@@ -245,6 +249,10 @@ class StatusBoard(Protocol):
 
     def all(self) -> tuple[AppStatus, ...]:
         """Everyone's, in key order."""
+        ...
+
+    def move_on(self, apps: Collection[AppKey], revision: str, *, applied: bool) -> None:
+        """Name a newer commit that wants the same of ``apps``; ``applied``: which is carried out and healthy, too."""
         ...
 
     def drop(self, app: AppKey) -> None:

@@ -204,7 +204,8 @@ class Catalog:
             return True
         if before.problems != after.problems or before.removed != after.removed:
             return True
-        if after.application is None or after.snapshot is None or before.revision == after.revision:
+        if after.application is None or after.snapshot is None or before.revision == after.revision != "":
+            # A plain directory has no revisions.
             return False
         return not self._unaffected(after.application, after.snapshot.tree)
 

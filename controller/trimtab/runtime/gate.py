@@ -24,6 +24,10 @@ from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look
 
 StepT = TypeVar("StepT")
+NOT_AUTOMATED = "automated sync is off; 'trimtab sync' applies it"
+NOT_HEALED = "selfHeal is off; 'trimtab sync' repairs it"
+# Nothing is waited for then but a person, or another state of Git or of the engine.
+LEFT_BY_POLICY = frozenset({NOT_AUTOMATED, NOT_HEALED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +78,10 @@ class Gate:
         if app is not None and not asked.requested:
             # A sync that a person asked for ends with what ran well, too.
             if not app.sync_policy.automated and (asked.drift_only or not asked.way_back):
-                return Hold(reason="automated sync is off; 'trimtab sync' applies it")
+                return Hold(reason=NOT_AUTOMATED)
             repairs = any(rule.mode is DriftMode.REPAIR for rule in app.sync_policy.drift.rules)
             if asked.drift_only and not app.sync_policy.self_heal and not repairs:
-                return Hold(reason="selfHeal is off; 'trimtab sync' repairs it")
+                return Hold(reason=NOT_HEALED)
         # To put back what ran well is the end of a sync that began when it might.
         return None if asked.way_back else self._outside(look.plan.app, app, asked)
 

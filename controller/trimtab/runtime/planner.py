@@ -99,7 +99,15 @@ class Planner(Generic[StepT]):
         """Whether rendering this very application from ``tree`` would give what it gave before."""
         with self._lock:
             kept = tuple(self._rendered.get(application.key, ()))
-        return any(entry.application is application and entry.trace.holds(tree) for entry in kept)
+        newest = next((entry for entry in kept if entry.application is application), None)
+        return newest is not None and newest.trace.holds(tree)
+
+    def digest_in(self, application: Application, tree: Tree) -> str:
+        """Of what was rendered from this very application, if ``tree`` gives the same again; else ""."""
+        with self._lock:
+            kept = tuple(self._rendered.get(application.key, ()))
+        found = (e for e in kept if e.application is application and e.trace.holds(tree))
+        return next((entry.desired.digest for entry in found), "")
 
     def desired(self, application: Application, snapshot: Snapshot) -> DesiredState:
         """Stages 3 and 4."""
@@ -107,6 +115,7 @@ class Planner(Generic[StepT]):
             kept = tuple(self._rendered.get(application.key, ()))
         for entry in kept:
             if entry.application is application and entry.trace.holds(snapshot.tree):
+                self._first(entry)
                 if entry.desired.revision == snapshot.revision:
                     return entry.desired
                 return replace(entry.desired, revision=snapshot.revision)
@@ -117,10 +126,15 @@ class Planner(Generic[StepT]):
             desired = replace(desired, diagnostics=(*diagnostics, *desired.diagnostics))
         self._on_rendered(desired)
         fresh = _Rendered(application, desired, tree.trace())
-        with self._lock:
-            # Two: the current one and the one that a rollback holds.
-            self._rendered[application.key] = [fresh, *self._rendered.get(application.key, ())][:2]
+        self._first(fresh)
         return desired
+
+    def _first(self, entry: _Rendered) -> None:
+        """Two are kept: the current one and the one that a rollback holds, the one used last in front."""
+        key = entry.application.key
+        with self._lock:
+            others = (kept for kept in self._rendered.get(key, ()) if kept is not entry)
+            self._rendered[key] = [entry, *others][:2]
 
     @staticmethod
     def nothing(key: AppKey, revision: str) -> DesiredState:
@@ -159,7 +173,8 @@ class Planner(Generic[StepT]):
             last is not None
             and last[:3] == (desired.digest, observed.digest, settings)
             and last[3].application is application
-            and last[3].desired.revision == desired.revision
+            # A plan that does something names the commit in what it makes.
+            and (last[3].desired.revision == desired.revision or not last[3].plan.changes)
             # What stands in the way of others may go without a change of ours; a person may have approved.
             and last[3].verdict.decision is Decision.GO
             and (last[3].plan.empty or self._preflight is None)
@@ -167,8 +182,9 @@ class Planner(Generic[StepT]):
             # Which of two containers was started first is no part of what is compared.
             and not any(need.follows for want in desired.of_kind(Kind.CONTAINER) for need in want.needs)
         ):
-            # The same plan; but health and times move without changing it.
-            return last[3] if last[3].observed is observed else replace(last[3], observed=observed)
+            # The same plan; but health and times move without changing it, and so may the commit's name.
+            same = last[3] if last[3].observed is observed else replace(last[3], observed=observed)
+            return same if same.desired.revision == desired.revision else _at(same, desired, snapshot)
         objects = self._applied.objects(key)
         options = DiffOptions(
             prune=prune,
@@ -240,6 +256,11 @@ class Planner(Generic[StepT]):
 
     def _approved(self, ids: Iterable[str]) -> frozenset[str]:
         return frozenset(found for found in ids if self._holds.approved(found) is not None)
+
+
+def _at(look: Look[StepT], desired: DesiredState, snapshot: Snapshot | None) -> Look[StepT]:
+    """The same for another commit that wants the same."""
+    return replace(look, desired=desired, snapshot=snapshot, plan=replace(look.plan, revision=desired.revision))
 
 
 def _ignored(application: Application | None) -> tuple[IgnoreDifference, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.records import AppliedObject, AppliedState
 from trimtab.store.codec import json_text, parse_optional_time, parse_time, parse_words, time_text
 from trimtab.store.database import Database
+
+_REVISIONS = ("desired_revision", "applied_revision", "healthy_revision")
 
 
 class Applied:
@@ -68,6 +70,19 @@ class Applied:
                 time_text(state.applied_at) if state.applied_at is not None else None,
             ),
         )
+
+    def move_on(self, apps: Collection[AppKey], revision: str, *, applied: bool) -> None:
+        """Name a newer commit that wants the same; all or none."""
+        columns = _REVISIONS if applied else _REVISIONS[:1]
+        names = ", ".join(f"{column} = ?" for column in columns)
+        change = f"UPDATE applied SET {names}, updated_at = ? WHERE app = ?"  # noqa: S608 - constants
+        now = time_text(self._database.now())
+        rows = [(*[revision] * len(columns), now, str(app)) for app in apps]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(change, rows)
+
+        self._database.transaction(work)
 
     def apps(self) -> tuple[AppKey, ...]:
         """Applications with a state or an object, sorted."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.status import AppCondition, AppStatus, HealthStatus, Phase, ResourceStatus, SyncStatus
 from trimtab.store.codec import json_text, optional_time_text, parse_optional_time, parse_time, time_text
 from trimtab.store.database import Database
+
+_REVISIONS = ("desired_revision", "applied_revision", "healthy_revision")
 
 
 class Statuses:
@@ -35,6 +38,19 @@ class Statuses:
         rows = self._database.read("SELECT app, status FROM statuses")
         found = (_decoded(AppKey.parse(app), json.loads(text)) for app, text in rows)
         return tuple(sorted(found, key=lambda status: status.app))
+
+    def move_on(self, apps: Collection[AppKey], revision: str, *, applied: bool) -> None:
+        """Name a newer commit that wants the same; all or none."""
+        fields = _REVISIONS if applied else _REVISIONS[:1]
+        paths = ", ".join(f"'$.{field}', ?" for field in fields)
+        change = f"UPDATE statuses SET status = json_set(status, {paths}), at = ? WHERE app = ?"  # noqa: S608 - constants
+        now = time_text(self._database.now())
+        rows = [(*[revision] * len(fields), now, str(app)) for app in apps]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(change, rows)
+
+        self._database.transaction(work)
 
     def drop(self, app: AppKey) -> None:
         """The application is gone."""

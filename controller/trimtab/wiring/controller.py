@@ -19,10 +19,12 @@ from trimtab.observability.metrics import Metrics
 from trimtab.observability.redaction import Redactor
 from trimtab.plan.secrets import secret_values
 from trimtab.runtime.attendance import Attendance
+from trimtab.runtime.bystanders import Bystanders
 from trimtab.runtime.carry import Carrier
 from trimtab.runtime.clock import SystemClock
 from trimtab.runtime.clockjump import LOOK_S as CLOCK_LOOK_S
 from trimtab.runtime.clockjump import ClockWatch
+from trimtab.runtime.follower import Follower
 from trimtab.runtime.jobs import TICK_S, JobKeeper
 from trimtab.runtime.loop import ControlLoop
 from trimtab.runtime.order import Order
@@ -112,16 +114,18 @@ class Controller:
             attend=Attendance(self.jobs, self.catalog, self.planner, store, clock),
         )
         self.order = Order(self.catalog, store)
+        bystanders = Bystanders(self.catalog, self.planner.digest_in, store)
         queue = WorkQueue(clock, random, backoff=self._backoff, meter=metrics)
         self.loop = ControlLoop(
             queue,
-            self.reconciler.reconcile,
+            bystanders.watching(self.reconciler.reconcile),
             clock,
             random,
             workers=config.passes,
             meter=metrics,
             after_pass=self._after_pass,
         )
+        self.follower = Follower(self.catalog, bystanders, store.applied, self.loop.notify, clock)
         self.jobs.notify = self.loop.notify
         self.desk = RequestDesk(
             store.requests,
@@ -194,16 +198,10 @@ class Controller:
 
     def _follow(self, repository: Repository) -> None:
         def refresh() -> frozenset[AppKey]:
-            changed = self.catalog.refresh(repository, known=self.store.applied.apps())
+            changed = self.follower.refresh(repository)
             self._read_once.add(repository.id)
             self._watch_elsewhere(repository)
             self._tell_doubles()
-            for key in sorted(self.catalog.keys()):
-                # The commit makes no difference to these, but their status names the revision.
-                if key not in changed and self.catalog.owner(key) is repository:
-                    self.loop.notify(
-                        key, Trigger(kind=TriggerKind.FOLLOW_UP, at=self.clock.now(), detail="a commit without effect")
-                    )
             return changed
 
         trigger = RepositoryTrigger(
@@ -249,7 +247,7 @@ class Controller:
             self._watches[source] = source.watch(job.hurry)
 
     def _reread(self, repository: Repository) -> frozenset[AppKey]:
-        return self.catalog.refresh(repository, known=self.store.applied.apps())
+        return self.follower.refresh(repository)
 
     def _wake_dependents(self, key: AppKey) -> None:
         for other in self.order.wakes(key):
