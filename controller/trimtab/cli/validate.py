@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,12 @@ from trimtab.cli.common import (
     settings,
     variables,
 )
+from trimtab.model.sensitive import is_sensitive
 
 # What is larger has no line worth showing.
 EXCERPT_BYTES = 16 * 1024 * 1024
+# The attribute: a line about a service's secrets names them, and has no value.
+_SECTION = re.compile(r"\bsecrets\s*:")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +149,16 @@ def _line(tree: Tree, path: str, number: int) -> str | None:
     except (FileNotFoundError, FileTooLarge, OSError):
         return None
     lines: Sequence[str] = text.splitlines()
-    return lines[number - 1].replace("\t", " ") if number <= len(lines) else None
+    if number > len(lines) or _may_be_secret(path, lines[number - 1]):
+        return None
+    return lines[number - 1].replace("\t", " ")
+
+
+def _may_be_secret(path: str, line: str) -> bool:
+    """Whether a line is better not quoted: this output ends in the logs of builds and in reviews."""
+    if not path.endswith((".yaml", ".yml", ".dockerignore")) and "dockerfile" not in path.lower():
+        return True  # an env file, or the file of a secret
+    return "content:" in line or is_sensitive(_SECTION.sub("", line), line)
 
 
 def _summary(errors: int, good: int, bad: int) -> str:

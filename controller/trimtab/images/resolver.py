@@ -12,7 +12,8 @@ from trimtab.images.buildkey import build_plan
 from trimtab.images.naming import DEFAULT_PREFIX, image_ref
 from trimtab.model.application import Application
 from trimtab.model.desired import ImageChoice
-from trimtab.model.diagnostics import Diagnostic, Origin
+from trimtab.model.diagnostics import Diagnostic, Origin, without
+from trimtab.model.sensitive import sensitive_values
 from trimtab.model.snapshot import Tree
 
 
@@ -40,7 +41,7 @@ class TreeImageResolver:
                     chosen[service] = choice
             elif image:
                 chosen[service] = ImageChoice(ref=str(image), origin=app.compose.origin("services", service, "image"))
-        return chosen, tuple(diagnostics)
+        return chosen, without(diagnostics, sensitive_values(app.compose.environment))
 
     def _built(
         self, app: Application, service: str, build: Mapping[str, object], platform: str, tree: Tree

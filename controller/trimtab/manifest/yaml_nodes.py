@@ -165,7 +165,8 @@ class _Composer:
             value = float(value)
         if type(value) is not wanted:
             shown = tag.replace(_CORE, "!!")
-            self._report(Code.BAD_SCALAR, f"{text!r} is not a value of type {shown}", origin)
+            # The value is not shown: it may be a password.
+            self._report(Code.BAD_SCALAR, f"the value is not one of type {shown}", origin)
         return "", value
 
     def _finite(self, text: str, origin: Origin) -> ScalarValue:

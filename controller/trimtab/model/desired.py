@@ -77,6 +77,7 @@ class Resource:
     engine's ``inspect`` with only what the manifest set; it may hold ``Secret``. ``digest`` is that of
     ``spec``, computed once, here. ``origins`` maps JSON pointers of ``spec`` to places in files.
     ``traits`` are decisions of the renderer that are not compared (grace periods, deadlines).
+    ``hides`` are values that may stand somewhere in ``spec`` and that no text may show.
     """
 
     key: ResourceKey
@@ -87,6 +88,7 @@ class Resource:
     origins: Mapping[str, Origin] = field(default_factory=dict)
     traits: Mapping[str, object] = field(default_factory=dict)
     external: bool = False
+    hides: tuple[str, ...] = field(default=(), repr=False)
 
     def origin(self, pointer: str) -> Origin | None:
         """The place of a JSON pointer of ``spec``, or of its nearest known ancestor."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from trimtab.model.sensitive import masked
 
 
 class Severity(StrEnum):
@@ -41,6 +44,15 @@ class Diagnostic:
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.origin}: {self.severity} {self.code}: {self.message}{hint}"
+
+
+def without(diagnostics: Iterable[Diagnostic], values: tuple[str, ...]) -> tuple[Diagnostic, ...]:
+    """The same problems, told without any of ``values``, which are secret; give the longest first."""
+    if not values:
+        return tuple(diagnostics)
+    return tuple(
+        replace(one, message=masked(one.message, values), hint=masked(one.hint, values)) for one in diagnostics
+    )
 
 
 def has_errors(diagnostics: tuple[Diagnostic, ...]) -> bool:

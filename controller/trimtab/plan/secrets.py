@@ -8,8 +8,9 @@ from trimtab.model.desired import DesiredState, Secret
 
 
 def secret_values(desired: DesiredState) -> tuple[str, ...]:
-    """Every sensitive value that its containers get: of environments, and of secrets' own content."""
+    """Every sensitive value that its containers get: of environments, of secrets' own content, and of variables."""
     found = {value for key in sorted(desired.resources) for value in _within(desired.resources[key].spec)}
+    found |= {value for key in sorted(desired.resources) for value in desired.resources[key].hides}
     for files in desired.contents.values():
         found |= {file.data.decode("utf-8", "replace").strip() for file in files if file.secret and file.data}
     return tuple(sorted(value for value in found if value))

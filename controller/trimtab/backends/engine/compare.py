@@ -13,11 +13,11 @@ from collections.abc import Mapping
 
 from trimtab.backends.engine.adoptions import without_aliases
 from trimtab.backends.engine.fields import WHOLE, field_of
-from trimtab.backends.engine.render.sensitive import is_sensitive
 from trimtab.model.change import FieldChange
 from trimtab.model.desired import Resource, Secret
 from trimtab.model.keys import Kind
 from trimtab.model.observed import Live
+from trimtab.model.sensitive import is_sensitive, shows
 from trimtab.model.untyped import section, strings
 from trimtab.plan.fielddiff import ABSENT, differences, leaves, unescape
 
@@ -40,6 +40,11 @@ ENGINE_CHOICE = (
     "/HostConfig/IpcMode",
 )
 ANONYMOUS = "volume"
+# Where people write passwords, as they are or by interpolation. Not images and names: many a password is "postgres".
+MAY_HOLD_SECRETS = (
+    "/Config/Cmd", "/Config/Entrypoint", "/Config/Env", "/Config/Healthcheck", "/Config/Labels",
+    "/DriverOpts", "/HostConfig/Annotations", "/HostConfig/LogConfig", "/Labels", "/Options",
+)  # fmt: skip
 
 
 def compare(want: Resource, live: Live, own_networks: frozenset[str] = frozenset()) -> tuple[FieldChange, ...]:
@@ -193,6 +198,8 @@ def _change(want: Resource, path: str, wanted: object, has: object) -> FieldChan
         name = unescape(path.rsplit("/", 1)[1])
         shown = wanted if isinstance(wanted, str) else has if isinstance(has, str) else ""
         sensitive = isinstance(wanted, Secret) or is_sensitive(name, shown)
+    if want.hides and path.startswith(MAY_HOLD_SECRETS):
+        sensitive = sensitive or shows(wanted, want.hides) or shows(has, want.hides)
     networks = path.startswith("/Networks/")
     return FieldChange(
         path=path,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trimtab.manifest.codes import Code
-from trimtab.manifest.compose.interpolate import MAX_TOTAL_LENGTH, Lookup, TemplateError, substitute
+from trimtab.manifest.compose.interpolate import MAX_TOTAL_LENGTH, Lookup, TemplateError, is_part_of_secret, substitute
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -166,8 +166,9 @@ class _Reader:
             outside = self._lookup(name)
             return self.variables.get(name, self._earlier.get(name)) if outside is None else outside
 
-        def unset(name: str, _offset: int) -> None:
-            message = f"the variable {name} is not set; an empty string takes its place in {key}"
+        def unset(name: str, offset: int) -> None:
+            told = "a variable in it" if is_part_of_secret(key, value, offset) else f"the variable {name}"
+            message = f"{told} is not set; an empty string takes its place in {key}"
             hint = "set it above, or quote the value with ' to keep the $"
             self.diagnostics.append(_problem(Severity.WARNING, Code.VARIABLE_NOT_SET, message, origin, hint))
 

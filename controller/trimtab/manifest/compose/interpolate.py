@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from trimtab.manifest.codes import Code
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
+from trimtab.model.sensitive import is_sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ _ESCAPE_HINT = "write $$ for a literal dollar sign"
 
 _NAME = r"[_a-zA-Z][_a-zA-Z0-9]*"
 _START = re.compile(rf"\$(?:(?P<escaped>\$)|(?P<named>{_NAME})|(?P<brace>\{{))")
+_ALONE = re.compile(rf"\${_NAME}")
 _BRACED = re.compile(rf"(?P<name>{_NAME})(?P<operator>:?[-+?])?")
 
 # The value of a variable; None when it is not set.
@@ -148,6 +150,15 @@ def _braced(body: str, lookup: Lookup, on_unset: OnUnset, offset: int, depth: in
             raise TemplateError(message, Code.REQUIRED_VARIABLE, offset, f"set {name} in .env or in an env file")
 
 
+def is_part_of_secret(name: str, value: str, offset: int) -> bool:
+    """Whether the ``$`` there in the value of ``name`` may be a part of a password, and what follows it not to be told.
+
+    What has braces, or stands alone, is meant as a variable.
+    """
+    plain = not value.startswith("${", offset)
+    return plain and is_sensitive(name, "") and _ALONE.fullmatch(value.removeprefix(f"{name}=").strip()) is None
+
+
 def interpolate(node: Node, environment: Mapping[str, str]) -> tuple[Node, tuple[Diagnostic, ...]]:
     """``node`` with variables in its values (not its keys) replaced; a value that fails keeps its text."""
     run = _Interpolation(environment)
@@ -177,13 +188,20 @@ class _Interpolation:
                 listed = tuple(self.node(item) for item in node.items)
                 return node if all(map(is_, listed, node.items)) else replace(node, items=listed)
             case MappingNode():  # pragma: no branch - there is no other node
-                items = {key: self.node(item) for key, item in node.items.items()}
+                items = {
+                    key: self._done.setdefault(id(item), self._scalar(item, key))
+                    if isinstance(item, Scalar) and id(item) not in self._done
+                    else self.node(item)
+                    for key, item in node.items.items()
+                }
                 return node if all(map(is_, items.values(), node.items.values())) else replace(node, items=items)
 
-    def _scalar(self, node: Scalar) -> Scalar:
+    def _scalar(self, node: Scalar, key: str = "") -> Scalar:
         text = node.value
         if not isinstance(text, str) or "$" not in text:
             return node
+        # In a list of the form NAME=value, the name is in the text.
+        name = key or text.partition("=")[0]
 
         def report(severity: Severity, code: Code, message: str, offset: int, hint: str) -> None:
             origin, length = _place(node, text, offset)
@@ -191,15 +209,19 @@ class _Interpolation:
                 Diagnostic(severity=severity, code=code.value, message=message, origin=origin, hint=hint, length=length)
             )
 
-        def unset(name: str, offset: int) -> None:
-            message = f"the variable {name} is not set; an empty string takes its place"
-            hint = f"set it in .env, or give a default: ${{{name}:-...}}"
+        def unset(variable: str, offset: int) -> None:
+            message = f"the variable {variable} is not set; an empty string takes its place"
+            hint = f"set it in .env, or give a default: ${{{variable}:-...}}"
+            if is_part_of_secret(name, text, offset):
+                message, hint = "a variable in this value is not set; an empty string takes its place", _ESCAPE_HINT
             report(Severity.WARNING, Code.VARIABLE_NOT_SET, message, offset, hint)
 
         try:
             value = substitute(text, self._environment.get, unset)
         except TemplateError as error:
-            report(Severity.ERROR, error.code, error.message, error.offset, error.hint)
+            malformed = error.code is Code.BAD_TEMPLATE and is_sensitive(name, "")
+            message = "a '$' in this value begins no variable expression" if malformed else error.message
+            report(Severity.ERROR, error.code, message, error.offset, error.hint)
             return node
         self._total += len(value)
         if self._total > MAX_TOTAL_LENGTH:

@@ -22,7 +22,8 @@ from trimtab.manifest.compose.tree_files import Place, TreeFiles
 from trimtab.manifest.compose.validate import validate
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, SequenceNode, to_plain
 from trimtab.model.application import ComposeProject, Pointer
-from trimtab.model.diagnostics import Diagnostic, Origin, has_errors
+from trimtab.model.diagnostics import Diagnostic, Origin, has_errors, without
+from trimtab.model.sensitive import sensitive_values
 from trimtab.model.snapshot import Tree
 
 _RESOURCES = ("networks", "volumes", "configs", "secrets", "models")
@@ -70,7 +71,7 @@ def load_compose(
     if model is None:
         if not found.diagnostics:
             found.error(Code.NO_SERVICES, "there is no compose file to load", Place(origin=Origin(directory)))
-        return _result(None, found)
+        return _result(None, found, {**layer.learned, **variables})
     _note_name(model, project_name, found)
     if overlay is not None:
         model, problems = overlay(model)
@@ -87,11 +88,15 @@ def load_compose(
         found.warning(Code.NO_SERVICES, "no service is enabled", Place(origin=model.origin))
     if check_files:
         check_required_files(model, found)
-    return _result(_project(model, project_name, {**layer.learned, **variables}), found)
+    seen = {**layer.learned, **variables}
+    return _result(_project(model, project_name, seen), found, seen)
 
 
-def _result(project: ComposeProject | None, files: TreeFiles) -> ComposeResult:
-    diagnostics = tuple(sorted(set(files.diagnostics), key=lambda one: (one.origin, one.code, one.message)))
+def _result(
+    project: ComposeProject | None, files: TreeFiles, variables: Mapping[str, str] = _NO_ENVIRONMENT
+) -> ComposeResult:
+    told = set(without(files.diagnostics, sensitive_values(variables)))
+    diagnostics = tuple(sorted(told, key=lambda one: (one.origin, one.code, one.message)))
     return ComposeResult(project=None if has_errors(diagnostics) else project, diagnostics=diagnostics)
 
 

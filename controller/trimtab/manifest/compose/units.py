@@ -54,7 +54,7 @@ def parse_duration_ns(text: str) -> int:
             raise ValueError(f"'{rest[at:]}' does not start with a number")
         whole, fraction, unit = part["whole"], part["fraction"] or "", part["unit"]
         if not whole and not fraction:
-            raise ValueError(f"'{part[0]}' has no digits")
+            raise ValueError("a part of it has no digits")
         if unit not in _NS:
             raise ValueError(f"'{unit}' is not a unit of time")
         total += int(whole or "0") * _NS[unit]

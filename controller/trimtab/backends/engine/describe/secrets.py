@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trimtab.backends.engine.render.sensitive import is_sensitive
+from trimtab.model.sensitive import is_sensitive
 
 _NOT_A_NAME = re.compile(r"[^A-Z0-9_]+")
 

@@ -12,6 +12,7 @@ from trimtab.model.application import Application, ComposeProject, Pointer
 from trimtab.model.desired import Resource
 from trimtab.model.diagnostics import Origin
 from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.sensitive import sensitive_values
 from trimtab.plan.canonical import digest
 
 # What the engine takes when nothing is said, so that saying it is no difference.
@@ -104,6 +105,7 @@ def _resource(
         digest=digest({} if external else spec),
         origins=_origins(app.compose, (section, name), spec),
         external=external,
+        hides=sensitive_values(app.compose.environment),
     )
 
 

@@ -15,9 +15,10 @@ from trimtab.backends.engine.render.rollout import traffic, update_rule
 from trimtab.backends.engine.render.support import check_support
 from trimtab.backends.engine.render.writer import ServiceReader, SpecWriter
 from trimtab.model.application import Application, Rollout
-from trimtab.model.desired import Condition, ContentFile, Need, Resource
+from trimtab.model.desired import Condition, ContentFile, Need, Resource, Secret
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.sensitive import sensitive_values, telling
 from trimtab.model.snapshot import Tree
 from trimtab.plan.canonical import digest
 
@@ -93,6 +94,7 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
         "update": update_rule(base, "update_config"),
         "rollback": update_rule(base, "rollback_config"),
     }
+    hides = _hidden(app, base.spec)
     for replica in range(1, replica_count(app.compose.services[name]) + 1):
         own_name = container_name(app, name, replica)
         writer = SpecWriter(base.reader)
@@ -109,6 +111,7 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
                 needs=tuple(sorted({*needs, *(Need(ResourceKey(app.key, Kind.NETWORK, network)) for network in used)})),
                 origins=writer.origins,
                 traits=traits,
+                hides=hides,
             )
         )
     return RenderedService(
@@ -117,6 +120,14 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
         content_files=tuple(content.files),
         diagnostics=tuple(base.diagnostics),
     )
+
+
+def _hidden(app: Application, spec: Mapping[str, object]) -> tuple[str, ...]:
+    """What may have come into a command or a health check by interpolation, or stands there as it does in Env."""
+    config = spec.get("Config")
+    env = config.get("Env") if isinstance(config, Mapping) else None
+    own = [value.reveal() for value in env.values() if isinstance(value, Secret)] if isinstance(env, Mapping) else []
+    return telling([*own, *sensitive_values(app.compose.environment)])
 
 
 def _needs(app: Application, name: str, volumes: list[str]) -> list[Need]:

@@ -11,8 +11,9 @@ from trimtab.backends.engine.render.service import Names, container_name, render
 from trimtab.manifest.crossref import BUILT_IN_DESTINATION
 from trimtab.model.application import Application
 from trimtab.model.desired import ContentFile, DesiredState, ImageChoice, Resource
-from trimtab.model.diagnostics import Diagnostic, Severity
+from trimtab.model.diagnostics import Diagnostic, Severity, without
 from trimtab.model.keys import Kind, ResourceKey
+from trimtab.model.sensitive import sensitive_values
 from trimtab.model.snapshot import Tree
 from trimtab.plan.canonical import digest
 
@@ -93,7 +94,7 @@ def render(app: Application, inputs: RenderInputs) -> DesiredState:
         ),
         contents=contents,
         builds=builds,
-        diagnostics=tuple(diagnostics),
+        diagnostics=without(diagnostics, sensitive_values(project.environment)),
         hooks=tuple(runs.hooks),
         jobs=tuple(runs.jobs),
         moved=app.moved,
