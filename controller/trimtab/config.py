@@ -48,6 +48,7 @@ class Config:
     installation: str = DEFAULT_INSTALLATION
     docker_host: str = ""
     listen: str = "127.0.0.1:8410"
+    http_hosts: str = ""
     poll_interval_s: float = 30.0
     resync_interval_s: float = 300.0
     settle_s: float = 5.0

@@ -87,7 +87,7 @@ def run(
                 if chosen.listen != "off":
                     from trimtab.web.server import serve
 
-                    server = serve(chosen.listen, read_side(controller))
+                    server = serve(chosen.listen, read_side(controller), hosts=chosen.http_hosts.split(","))
                     tell(f"status at {server.address}")
                 controller.start()
                 for repository in chosen.repositories:

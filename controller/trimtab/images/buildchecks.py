@@ -15,8 +15,8 @@ from trimtab.model.snapshot import PathEscapesTree
 
 # A frontend is a program that a Dockerfile brings along to run with the builder's rights; this one is BuildKit's own.
 OFFICIAL_FRONTENDS = frozenset({"docker/dockerfile", "docker.io/docker/dockerfile"})
-_SYNTAX_LINE = re.compile(r"\s*(?:#|//)\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"\s*(?:#|//)(?:\s*\w+\s*=.*|!.*)?$")
+_SYNTAX_LINE = re.compile(r"\s*(?:#|//)\s*syntax\s*=\s*([^ \r]+)", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"\s*(?:#|//)(?:\s*\w+\s*=.*|!.*)?\s*$")
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|$)", re.IGNORECASE
 )
@@ -32,15 +32,17 @@ def check_dockerfile(reading: Reading, content: bytes, label: str, frontends: fr
     if content.startswith(b"version https://git-lfs"):
         reading.report(BuildCode.LFS_POINTER, "dockerfile", f"{label} is a Git LFS pointer; LFS files are not fetched")
     text = content.decode("utf-8", "replace").removeprefix("\ufeff")
-    # Source: BuildKit's parser.DetectSyntax, which also takes JSON for a Dockerfile that names a frontend.
-    if text.lstrip().startswith("{"):
+    # Source: BuildKit's parser.DetectSyntax, which also takes JSON for a Dockerfile that names a frontend, after a
+    # line that begins with '#!'. Its lines end at line feeds alone; of two directives old versions took the last.
+    shebang, _, rest = text.partition("\n")
+    if (rest if shebang.startswith("#!") else text).lstrip().startswith("{"):
         _refuse_frontend(reading, "dockerfile", f"{label} is JSON, which is how a frontend is named")
-    for line in text.splitlines():
-        if found := _SYNTAX_LINE.match(line):
-            if _image_name(found[1]) not in frontends:
-                _refuse_frontend(reading, "dockerfile", f"{label} brings its own frontend, {found[1]}")
-            return
+    for line in text.split("\n"):
         if not _DIRECTIVE.match(line):
+            return
+        found = _SYNTAX_LINE.match(line)
+        if found is not None and _image_name(found[1]) not in frontends:
+            _refuse_frontend(reading, "dockerfile", f"{label} brings its own frontend, {found[1]}")
             return
 
 

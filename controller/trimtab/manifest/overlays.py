@@ -21,6 +21,7 @@ from trimtab.manifest.compose.tree_files import TreeFiles
 from trimtab.manifest.kinds.decode import did_you_mean
 from trimtab.manifest.kinds.settings import Patch, PatchOperation
 from trimtab.manifest.nodes import MappingNode, Node, Scalar, ScalarValue, SequenceNode, to_plain
+from trimtab.manifest.yaml_nodes import DEFAULT_LIMITS
 from trimtab.model.application import Pointer
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.snapshot import Tree
@@ -116,12 +117,28 @@ def _carry_out(placed: PlacedPatch, entry: Node) -> tuple[Node | None, tuple[Dia
             return None, (_error(Code.PATCH_FAILED, message, placed.operation_origin(index)),)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, ValueError, KeyError):
             return None, (_failed(placed, index, operation, document),)
+        if operation.op == "copy" and _size(document, DEFAULT_LIMITS.max_nodes) > DEFAULT_LIMITS.max_nodes:
+            message = f"with '{operation.path}' it has more than {DEFAULT_LIMITS.max_nodes} values"
+            return None, (_error(Code.PATCH_FAILED, message, placed.operation_origin(index), "copy less of it"),)
         for pointer in _written(operation, document):
             _overwrite(origins, pointer, placed.operation_origin(index))
     if not isinstance(document, dict):
         message = f"the patch leaves no mapping of {placed.patch.target.kind.lower()} '{placed.patch.target.name}'"
         return None, (_error(Code.PATCH_FAILED, message, placed.node.origin),)
     return _node(document, (), origins, entry.origin), ()
+
+
+def _size(document: object, enough: int) -> int:
+    """How many values there are, counted until there are more than ``enough``."""
+    found, waiting = 0, [document]
+    while waiting and found <= enough:
+        found += 1
+        match waiting.pop():
+            case dict() as mapping:
+                waiting.extend(mapping.values())
+            case list() as items:
+                waiting.extend(items)
+    return found
 
 
 def _overwrite(origins: dict[Pointer, Origin], pointer: Pointer, origin: Origin) -> None:

@@ -17,6 +17,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # gitremote-helpers(7): "<transport>::<address>" runs the program git-remote-<transport>.
 _HELPER = re.compile(r"[A-Za-z0-9+._-]*::")
 _SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]*\]|[^/:@\[\]]*):(?P<path>.*)", re.DOTALL)
+_NO_SLASHES = re.compile(r"(?i)(?:https?|ssh|file):/?[^/]")
+_SCP_PASSWORD = re.compile(r"[^/@:]+:[^/@]*@[^/@:]+:")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 # Anything the C library's inet_aton would take for an address: decimal, octal and hexadecimal forms.
@@ -61,7 +63,7 @@ def parse_url(text: str, *, allow_plain_http: bool = False) -> RepositoryUrl:
     Raises:
         InvalidUrl: the scheme is not https, ssh or file, or a part could be taken for an option or a command.
     """
-    shown = scrub(text)
+    shown = _shown(text)
     if not text or len(text) > _LONGEST:
         raise InvalidUrl("a repository's address is empty or too long", hint=_FORMS)
     if not text.isprintable():
@@ -75,6 +77,9 @@ def parse_url(text: str, *, allow_plain_http: bool = False) -> RepositoryUrl:
     scheme = _SCHEME.match(text)
     if scheme is not None:
         return _with_scheme(text, scheme[1].lower(), shown, allow_plain_http=allow_plain_http)
+    if _NO_SLASHES.match(text) or _SCP_PASSWORD.match(text):
+        # Not shown: what Git would take for a path may be a password.
+        raise InvalidUrl("the repository address has a password where none can be, or lacks a slash", hint=_FORMS)
     if (scp := _SCP.fullmatch(text)) is not None:
         return _scp_like(scp, shown)
     return RepositoryUrl(text=text, scheme="file", path=text)
@@ -85,6 +90,16 @@ def scrub(message: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted({form for s in secrets if s for form in (s, quote(s, safe=""))}, key=len, reverse=True):
         message = message.replace(secret, "***")
     return _SSH_PASSWORD.sub(r"\1:***@", _CREDENTIAL.sub(r"\1***@", message))
+
+
+def _shown(text: str) -> str:
+    """An address for messages, also when it is so malformed that nobody can tell where its credential ends."""
+    scheme, slashes, rest = scrub(text).partition("://")
+    head, at, tail = rest.rpartition("@")
+    unknown = head.rpartition("@")[2]
+    if slashes and at and ":" in unknown and not unknown.endswith(":***"):
+        return f"{scheme}://***@{tail}"
+    return f"{scheme}{slashes}{rest}"
 
 
 _FORMS = "use https://host/path.git, ssh://user@host/path.git, user@host:path.git, file:///path or a directory"

@@ -18,6 +18,7 @@ from trimtab.model.status import AppStatus
 from trimtab.plan.render.records import event_document, release_document, status_document
 from trimtab.web import models, problems
 from trimtab.web.backend import Backend
+from trimtab.web.callers import Callers
 from trimtab.web.edge import Edge
 from trimtab.web.page import page
 from trimtab.web.problems import NotFoundError, problem
@@ -36,7 +37,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 _LISTED = 10
 
 
-def create_app(backend: Backend, streams: Streams, now: Callable[[], datetime]) -> FastAPI:
+def create_app(backend: Backend, streams: Streams, now: Callable[[], datetime], callers: Callers) -> FastAPI:
     """The application, ready for a server."""
     app = FastAPI(
         title="Trimtab",
@@ -52,7 +53,7 @@ def create_app(backend: Backend, streams: Streams, now: Callable[[], datetime]) 
     app.include_router(_process(backend, now))
     app.include_router(_applications(backend), prefix="/api/v1")
     app.include_router(_streaming(backend, streams), prefix="/api/v1")
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, callers=callers)
     return app
 
 

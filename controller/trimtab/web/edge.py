@@ -15,6 +15,8 @@ from trimtab.web.problems import defect
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from trimtab.web.callers import Callers
+
 HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -27,10 +29,11 @@ HEADERS = {
 
 
 class Edge:
-    """Adds ``HEADERS`` to what ``app`` answers, and answers where it fails."""
+    """Adds ``HEADERS`` to what ``app`` answers ``callers``, and answers where it fails."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app
+        self._callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -49,6 +52,9 @@ class Edge:
                     headers[name] = value
             await send(message)
 
+        if (refusal := self._callers.refusal(scope)) is not None:
+            await refusal(scope, receive, sending)
+            return
         try:
             await self._app(scope, receive, sending)
         except Exception as error:  # one request's defect is not another's

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,16 +36,23 @@ def _now() -> datetime:
 
 
 def serve(
-    listen: str, backend: Backend, *, now: Callable[[], datetime] = _now, heartbeat_s: float = HEARTBEAT_S
+    listen: str,
+    backend: Backend,
+    *,
+    now: Callable[[], datetime] = _now,
+    heartbeat_s: float = HEARTBEAT_S,
+    hosts: Iterable[str] = (),
 ) -> Server:
     """Listen, and return when requests are answered. ``listen`` is host:port, [address]:port, :port or port (0: any).
+
+    ``hosts`` are names under which it is asked, beside localhost and addresses.
 
     Raises:
         ConfigError: the address cannot be used.
     """
     listener = _bind(listen)
     try:
-        return Server(listener, backend, now, heartbeat_s)
+        return Server(listener, backend, now, heartbeat_s, hosts)
     except BaseException:
         listener.close()
         raise
@@ -55,15 +62,21 @@ class Server:
     """A running server."""
 
     def __init__(
-        self, listener: socket.socket, backend: Backend, now: Callable[[], datetime], heartbeat_s: float
+        self,
+        listener: socket.socket,
+        backend: Backend,
+        now: Callable[[], datetime],
+        heartbeat_s: float,
+        hosts: Iterable[str] = (),
     ) -> None:
         from trimtab.web.app import create_app
+        from trimtab.web.callers import Callers
 
         host, port = listener.getsockname()[:2]
         self.host, self.port = str(host), int(port)
         self._streams = Streams(backend, heartbeat_s=heartbeat_s)
         self._leaving = asyncio.Event()
-        self._server = _uvicorn(create_app(backend, self._streams, now), self._leaving)
+        self._server = _uvicorn(create_app(backend, self._streams, now, Callers.of(self.host, hosts)), self._leaving)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving = threading.Event()
         self._failure: BaseException | None = None
@@ -116,6 +129,8 @@ class Server:
 def _uvicorn(app: FastAPI, leaving: asyncio.Event) -> uvicorn.Server:
     import uvicorn
 
+    from trimtab.web.patience import PatientProtocol
+
     class Quiet(uvicorn.Server):
         """Looks once a second whether to end, not ten times: a controller that has nothing to do should do nothing."""
 
@@ -133,7 +148,7 @@ def _uvicorn(app: FastAPI, leaving: asyncio.Event) -> uvicorn.Server:
         uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -191,6 +191,18 @@ def test_links_inside_the_repository_are_resolved() -> None:
         ({"web/Dockerfile": "# escape=`\n#Syntax = docker.io/evil/x:1\nFROM x\n"}, {"context": "web"}, "TT4110"),
         ({"web/Dockerfile": "#!/usr/bin/env x\n// syntax=evil\nFROM x\n"}, {"context": "web"}, "TT4110"),
         ({"web/Dockerfile": '{"syntax": "evil"}'}, {"context": "web"}, "TT4110"),
+        ({"web/Dockerfile": '#!/usr/bin/env x\n{"syntax": "evil"}'}, {"context": "web"}, "TT4110"),
+        # Of two, old versions of BuildKit take the last one.
+        ({"web/Dockerfile": "# syntax=docker/dockerfile:1\n# syntax=evil\nFROM x\n"}, {"context": "web"}, "TT4110"),
+        # A line ends at a line feed, not at what else Python takes for its end.
+        *(
+            (
+                {"web/Dockerfile": f"# x=1{end}# syntax=docker/dockerfile:1\n# syntax=evil\nFROM x\n"},
+                {"context": "web"},
+                "TT4110",
+            )
+            for end in ("\v", "\f", "\r", "\x1c", "\u0085", "\u2028")
+        ),
         ({}, {"context": "web", "args": {"BUILDKIT_SYNTAX": "evil"}}, "TT4110"),
         ({}, {"context": "web", "provenance": "mode=max"}, "TT4111"),
         ({}, {"context": "web", "isolation": "hyperv"}, "TT4111"),

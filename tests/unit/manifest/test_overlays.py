@@ -195,3 +195,11 @@ def test_paths_in_a_patch_are_the_repositorys() -> None:
 )
 def test_a_failure_names_what_is_really_missing(operation: str, why: str) -> None:
     assert f"shop/app.yaml:6:50: error TT1541: {why}" in str(problem(f"{{{API}[{operation}]}}"))
+
+
+def test_copies_of_copies_do_not_grow_without_end() -> None:
+    """Each copy of a mapping into itself doubles it: thirty short operations would be gigabytes."""
+    copies = ", ".join(f"{{op: copy, from: /x-b, path: /x-b/k{number}}}" for number in range(30))
+    found = problem(f"{{{API}[{{op: add, path: /x-b, value: {{a: b}}}}, {copies}]}}")
+    assert found.code == "TT1541"
+    assert "it has more than 100000 values" in found.message

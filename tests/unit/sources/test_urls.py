@@ -165,3 +165,18 @@ def test_scrub_hides_credentials_of_any_url_and_given_secrets() -> None:
     assert scrub(text, ["s/x"]) == (
         "fatal: https://***@host/x and https://***@host/y, ssh://git@host/z, ssh://git:***@host, raw *** and ***"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://ada:can/ary@host/x", "http://ada:can ary@host/x", "ftp://ada:can/ary@host/x",
+        "ssh://git:can/ary@host/x", "https://to\u00a0ken:canary@host/x", "https://ada:canary @host :x/",
+        "https:/ada:canary@host/x", "https:ada:canary@host/x", "ada:canary@host:x", "https://ada:canary@host/x\n",
+        "https://ada:canary@host/x?a=canary", "https://ada:can\\ary@host/x",
+    ],
+)  # fmt: skip
+def test_not_even_an_address_that_cannot_be_read_is_quoted_with_its_password(text: str) -> None:
+    with pytest.raises(InvalidUrl) as refused:
+        parse_url(text)
+    assert "ary" not in str(refused.value)

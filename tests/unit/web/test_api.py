@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -12,6 +14,8 @@ import structlog
 from tests.unit.web.conftest import COMPOSE, SHOP, World
 from trimtab.model.keys import AppKey
 from trimtab.model.status import HealthStatus, Phase, SyncStatus
+from trimtab.web import patience
+from trimtab.web.callers import Callers
 
 
 def error_of(answer: httpx.Response) -> dict[str, str]:
@@ -174,3 +178,68 @@ def test_a_plan_says_that_it_waits_for_its_window(world: World) -> None:
     (diagnostic,) = [d for d in plan["diagnostics"] if d["code"] == "TT3300"]
     assert "waits for the window that opens" in diagnostic["message"]
     assert diagnostic["path"] == "shop/compose.yaml"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("attacker.example", 421),
+        ("127.0.0.1.attacker.example:8410", 421),
+        ("localhost.attacker.example", 421),
+        ("127.0.0.1@attacker.example", 421),
+        ("localhost", 200),
+        ("LOCALHOST:8410", 200),
+        ("trimtab.localhost", 200),
+        ("10.1.2.3:8410", 200),
+        ("[::1]:8410", 200),
+    ],
+)
+def test_a_page_whose_name_was_led_to_this_machine_reads_nothing(world: World, host: str, status: int) -> None:
+    """DNS rebinding: the browser takes it for the page's own origin, and only the Host header tells."""
+    answer = world.get("/api/v1/applications", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["error"]["code"] == "WrongHost"
+
+
+def test_names_are_listed_or_left_to_whoever_listens_for_others() -> None:
+    def answered(callers: Callers, host: str) -> bool:
+        return callers.refusal({"headers": [(b"host", host.encode())]}) is None
+
+    assert answered(Callers.of("127.0.0.1", ["Trimtab.Example"]), "trimtab.example:443")
+    assert not answered(Callers.of("127.0.0.1", ["trimtab.example"]), "other.example")
+    assert answered(Callers.of("0.0.0.0", []), "trimtab")
+    assert not answered(Callers.of("0.0.0.0", ["trimtab"]), "other")
+    assert not answered(Callers.of("::1", []), "other")
+    assert answered(Callers.of("fe80::1%2", []), "trimtab")
+
+
+def test_a_page_of_another_site_opens_no_stream_and_may_link_here(world: World) -> None:
+    cross = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert world.get("/api/v1/events", headers=cross).status_code == 403
+    assert world.get("/", headers={**cross, "Sec-Fetch-Mode": "navigate"}).status_code == 200
+
+
+def test_bodies_of_any_size_and_speed_hold_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies are never read: huge, slow and chunked ones cost nothing; who sends no whole head is hung up on."""
+    monkeypatch.setattr(patience, "HEAD_S", 0.3)
+    assert world.server is not None
+    place = (world.server.host, world.server.port)
+    heads = [
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\nx",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx",
+        b"POST /api/v1/applications HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nx",
+    ]
+    for head, status in zip(heads, (b"200", b"200", b"405"), strict=True):
+        with socket.create_connection(place, 20) as caller:
+            caller.sendall(head)
+            assert caller.recv(65536).split()[1] == status
+    for silent in (b"", b"GET / HTTP/1.1\r\nHost: local"):
+        with socket.create_connection(place, 20) as caller:
+            caller.sendall(silent)
+            with contextlib.suppress(ConnectionResetError):
+                assert caller.recv(10) == b""
+    with socket.create_connection(place, 20) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert b" 400 " in caller.recv(65536)
+    assert world.get("/healthz").status_code == 200
