@@ -38,6 +38,7 @@ COMMANDS = {
     "terminate": ("trimtab.cli.requests", "terminate"),
     "approve": ("trimtab.cli.requests", "approve"),
     "logs": ("trimtab.cli.logs", "logs"),
+    "exec": ("trimtab.cli.exec", "exec_"),
     "images": ("trimtab.cli.images", "images"),
     "adopt": ("trimtab.cli.adopt", "adopt"),
     "delete": ("trimtab.cli.delete", "delete"),
@@ -64,6 +65,7 @@ SUMMARIES = {
     "terminate": "Ask the controller to stop a running sync.",
     "approve": "Approve a plan that is held.",
     "logs": "Show the output of an application's containers.",
+    "exec": "Run a command in a container, as 'docker compose exec' does.",
     "images": "List the images of an application and what they were built from.",
     "adopt": "Take over running containers, without restarting what already matches.",
     "delete": "Remove an application's containers and networks; volumes are kept.",
@@ -102,6 +104,15 @@ class LazyGroup(TyperGroup):
         with wrong_use_is_an_error():
             return super().invoke(ctx)
 
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """For a verb that is none, the one that was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"there is no verb '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the group's signature
         """In the order of use."""
         return list(COMMANDS)
@@ -113,8 +124,9 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
+        found = importlib.import_module(module)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name=cmd_name)(getattr(importlib.import_module(module), name))
+        single.command(name=cmd_name, cls=getattr(found, "COMMAND_CLASS", None))(getattr(found, name))
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - the group's signature
