@@ -40,7 +40,7 @@ def test_a_volume_goes_with_an_approval_and_without_a_controller(
     found = re.search(rf"trimtab approve {scope.name} ([0-9a-f]{{12}})", held)
     assert found, held
     assert docker_api.inspect_volume(volume)
-    assert "is approved" in run("approve", scope.name, found[1], "--data-dir", data)
+    assert "approved" in run("approve", scope.name, found[1], "--data-dir", data)
     assert "archived first" in run("plan", str(folder), *place)
     run("apply", str(folder), *place, "--no-wait", "--yes")
     with pytest.raises(docker.errors.NotFound):

@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     EXIT_ERROR,
     BranchOption,
     ConfigOption,
     DataDirOption,
     EnvironmentOption,
     InstallationOption,
+    Output,
+    OutputOption,
     RepoOption,
     SubPathOption,
+    document,
     explained,
     fail,
     say,
     settings,
+    talking,
     tell,
     variables,
 )
@@ -70,6 +75,7 @@ def adopt(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     env: EnvironmentOption = None,
+    output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
@@ -80,6 +86,8 @@ def adopt(
 
         chosen = settings(config, data_dir, installation)
         if generate:
+            if output is not Output.TEXT:
+                fail("--generate writes a compose file; leave -o out")
             from trimtab.cli.generate import generate as write
 
             if repo is not None or (target is not None and project is not None):
@@ -102,7 +110,11 @@ def adopt(
                 if len(views) > 1:
                     names = ", ".join(str(view.key) for view in views)
                     raise UserError("there are several applications", hint=f"choose one with --app: {names}")
-                Adoption(session, views[0], project=project, containers=_pairs(container)).run(yes=yes)
+                adoption = Adoption(session, views[0], project=project, containers=_pairs(container))
+                with talking(output):
+                    adoption.run(yes=yes)
+                if output in DOCUMENTS:
+                    document({"formatVersion": 1, **adoption.answer}, output)
                 return
         fail(f"no watched repository has an application '{target}' that can be used", hint="or give a directory")
 
@@ -138,6 +150,8 @@ class Adoption:
         self._view = view
         self._project = project if project is not None else ("" if containers else view.key.project)
         self._refs = containers
+        # What was done, for those who read documents.
+        self.answer: Mapping[str, object] = {"app": str(view.key), "adopted": [], "left": [], "plan": None}
 
     def run(self, *, yes: bool) -> None:
         """Find, compare, show, ask, write down."""
@@ -157,6 +171,7 @@ class Adoption:
                 hint="say 'name: VOLUME' under volumes in Git, or name the application as the compose project",
             )
         self._show(look, matching, adopted)
+        self.answer = self._document(look, matching, adopted)
         self._ask(len(adopted), yes=yes)
         self._write(look, adopted)
 
@@ -239,6 +254,20 @@ class Adoption:
             say()
         if not look.plan.empty or look.verdict.diagnostics:
             say(plan_text(look.plan, self._session.header(self._view), look.verdict).rstrip("\n"))
+
+    def _document(self, look: Look[EngineStep], matching: Matching, adopted: Sequence[Adopted]) -> Mapping[str, object]:
+        from trimtab.plan.render import plan_document
+
+        changed = {change.key for change in look.plan.changes if change.acts}
+        return {
+            "app": str(self._view.key),
+            "adopted": [
+                {"kind": one.key.kind.value, "name": one.name, "id": one.handle, "matches": one.key not in changed}
+                for one in adopted
+            ],
+            "left": [{"name": one.name, "reason": why} for one, why in matching.left],
+            "plan": plan_document(look.plan, self._session.header(self._view), look.verdict),
+        }
 
     @staticmethod
     def _ask(number: int, *, yes: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     EXIT_ERROR,
     EXIT_HELD,
     BranchOption,
@@ -19,22 +20,27 @@ from trimtab.cli.common import (
     DataDirOption,
     EnvironmentOption,
     InstallationOption,
+    Output,
+    OutputOption,
     PathArgument,
     RepoOption,
     SubPathOption,
+    document,
     explained,
     fail,
     say,
     settings,
+    talking,
     tell,
     variables,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from trimtab.backends.engine.steps import EngineStep
     from trimtab.cli.session import Session
+    from trimtab.model.diagnostics import Diagnostic
     from trimtab.model.status import AppStatus
     from trimtab.runtime.planner import Look
     from trimtab.runtime.views import View
@@ -55,12 +61,13 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until everything runs well.")] = True,
     env: EnvironmentOption = None,
+    output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
 ) -> None:
     """Sync once, to the end: what 'trimtab plan' shows is carried out."""
-    with explained():
+    with explained(), talking(output):
         chosen = settings(config, data_dir, installation)
         saved = _read_plan(plan_file) if plan_file is not None else None
         revision = ""
@@ -87,7 +94,24 @@ def apply(
             statuses = applying.run(views)
             for problem in session.problems:
                 tell(str(problem))
+    if output in DOCUMENTS:
+        document(_answer(applying, statuses, session.problems), output)
     _exit(statuses, problems=bool(session.problems), held=applying.held)
+
+
+def _answer(
+    applying: Applying, statuses: list[AppStatus | None], problems: Sequence[Diagnostic]
+) -> Mapping[str, object]:
+    from trimtab.plan.render.document import diagnostics_document
+    from trimtab.plan.render.records import status_document
+
+    return {
+        "formatVersion": 1,
+        "plans": applying.planned,
+        "applications": [status_document(status) for status in statuses if status is not None],
+        "waiting": applying.waiting,
+        "diagnostics": diagnostics_document(problems),
+    }
 
 
 def _exit(statuses: list[AppStatus | None], *, problems: bool, held: bool) -> None:
@@ -114,14 +138,18 @@ class Applying:
         self._cancelled = threading.Event()
         # Whether one was not begun, because what goes before it is not ready.
         self.held = False
+        # What was planned, and for each that was not begun why, for those who read documents.
+        self.planned: list[Mapping[str, object]] = []
+        self.waiting: dict[str, str] = {}
 
     def run(self, views: tuple[View, ...]) -> list[AppStatus | None]:
         """Each in turn; the next is not begun when one failed that it depends on."""
         from trimtab.backends.engine.lock import EngineLock
-        from trimtab.plan.render import plan_text
+        from trimtab.plan.render import plan_document, plan_text
 
         session = self._session
         looks = [(view, session.look(view)) for view in views]
+        self.planned = [plan_document(look.plan, session.header(view), look.verdict) for view, look in looks]
         acting = [(view, look) for view, look in looks if not look.plan.empty]
         coming = {view.key for view, _ in acting}
         for view, look in looks:
@@ -156,6 +184,7 @@ class Applying:
             if waiting:
                 tell(f"{view.key}: {waiting}")
                 self.held = True
+                self.waiting[str(view.key)] = waiting
             else:
                 statuses.append(self._apply(view))
         return statuses

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -34,6 +34,16 @@ class Output(StrEnum):
     MARKDOWN = "markdown"
 
 
+# What programs read.
+DOCUMENTS = frozenset({Output.JSON, Output.YAML})
+
+
+def _no_markdown(value: Output) -> Output:
+    if value is Output.MARKDOWN:
+        raise typer.BadParameter("only 'plan' answers in markdown; choose text, json or yaml")
+    return value
+
+
 PathArgument = Annotated[
     Path | None, typer.Argument(help="A directory of manifests (default: the current one).", show_default=False)
 ]
@@ -41,7 +51,12 @@ AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An application:
 OptionalApp = Annotated[
     str | None, typer.Argument(metavar="[APP]", help="An application: name, or namespace/name.", show_default=False)
 ]
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml (plan: markdown, too).")]
+OutputOption = Annotated[
+    Output, typer.Option("-o", "--output", help="text, json or yaml.", metavar="FORM", callback=_no_markdown)
+]
+PlanOutputOption = Annotated[
+    Output, typer.Option("-o", "--output", help="text, json, yaml or markdown.", metavar="FORM")
+]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="trimtab.yaml", show_default=False)]
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where state is kept (TRIMTAB_DATA_DIR).", show_default=False)
@@ -101,6 +116,27 @@ def document(data: object, output: Output) -> None:
         sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
     else:
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def documents(items: Iterable[object], output: Output) -> None:
+    """Print each as it comes: a line of JSON, or a document of YAML."""
+    for item in items:
+        if output is Output.YAML:
+            sys.stdout.write("---\n")
+            document(item, output)
+        else:
+            sys.stdout.write(json.dumps(item, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def talking(output: Output) -> Iterator[None]:
+    """What is told on the way goes to standard error, where the answer is a document."""
+    if output in DOCUMENTS:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
 
 
 def say(text: str = "") -> None:

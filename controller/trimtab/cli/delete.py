@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     EXIT_ERROR,
     EXIT_HELD,
     AppArgument,
     ConfigOption,
     DataDirOption,
     InstallationOption,
+    Output,
+    OutputOption,
+    document,
     explained,
     fail,
     say,
     settings,
+    talking,
     tell,
 )
 from trimtab.cli.lasthooks import last_hooks
@@ -28,7 +33,7 @@ from trimtab.model.keys import AppKey, Kind
 from trimtab.runtime.hooks import hook_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from trimtab.backends.engine.steps import EngineStep
     from trimtab.config import Config
@@ -49,12 +54,13 @@ def delete(
         list[str] | None, typer.Option("--approve", help="The id of a volume's removal, where nobody can be asked.")
     ] = None,
     no_hooks: Annotated[bool, typer.Option("--no-hooks", help="Leave out the hooks of its removal.")] = False,
+    output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
 ) -> None:
     """Remove an application from the engine; its volumes are kept, and named, or archived and removed."""
-    with explained():
+    with explained(), talking(output):
         from trimtab import wiring
 
         chosen, key = settings(config, data_dir, installation), AppKey.parse(app)
@@ -65,9 +71,11 @@ def delete(
             closing.callback(engine.close)
             planner = wiring.open_planner(engine, store, chosen)
             last = last_hooks(chosen, store, planner, key, closing, wanted=not no_hooks)
-            Deletion(chosen, store, engine, key, planner, last).run(
+            answer = Deletion(chosen, store, engine, key, planner, last).run(
                 yes=yes, volumes=volumes, approved=tuple(approve or ())
             )
+    if output in DOCUMENTS:
+        document({"formatVersion": 1, "app": str(key), **answer}, output)
 
 
 class Deletion:
@@ -90,20 +98,25 @@ class Deletion:
         self._last = last
         self._cancelled = threading.Event()
 
-    def run(self, *, yes: bool, volumes: bool = False, approved: tuple[str, ...] = ()) -> None:
-        """Show, ask, carry out, say what is left."""
+    def run(self, *, yes: bool, volumes: bool = False, approved: tuple[str, ...] = ()) -> Mapping[str, object]:
+        """Show, ask, carry out, say what is left; the same as a document."""
         from trimtab.plan.render import PlanHeader, plan_text
 
         look = self._look()
         offered = tuple(change.approval for change in look.plan.changes if change.approval) if volumes else ()
         if look.plan.empty and not offered:
-            kept = _kept(look)
-            kept = f"; its volumes are kept: {kept}" if kept else ""
-            say(f"nothing of '{self._key}' runs here{kept}")
-            return
+            there = _kept(look)
+            say(
+                f"nothing of '{self._key}' runs here" + (f"; its volumes are kept: {', '.join(there)}" if there else "")
+            )
+            return {"removed": False, "keptVolumes": there, "declaredIn": None}
         with self._alone() as declared:
-            say(plan_text(look.plan, PlanHeader(app=str(self._key)), look.verdict).rstrip("\n"))
-            self._approve(offered, approved, asked=not yes and sys.stdin.isatty())
+            asked = not yes and sys.stdin.isatty()
+            missing = [name for name in offered if not _given(name, approved)]
+            # What goes is shown as going; what nobody can be asked about as waiting, with its id.
+            going = self._look(() if missing and not asked else offered)
+            say(plan_text(going.plan, PlanHeader(app=str(self._key)), going.verdict).rstrip("\n"))
+            self._approve(offered, missing, asked=asked)
             self._ask(yes=yes)
             self._carry_out(self._look())
         if not declared:
@@ -113,15 +126,25 @@ class Deletion:
         say(f"{self._key}: removed")
         kept = _kept(self._look())
         if kept:
-            say(f"its volumes are kept: {kept} (archive and remove them: trimtab delete {self._key} --volumes)")
+            say(
+                f"its volumes are kept: {', '.join(kept)}"
+                f" (archive and remove them: trimtab delete {self._key} --volumes)"
+            )
         if declared:
             tell(f"it still is in {declared}: the next 'trimtab run' or 'apply' brings it back; remove it there, too")
+        return {"removed": True, "keptVolumes": kept, "declaredIn": declared or None}
 
-    def _look(self) -> Look[EngineStep]:
+    def _look(self, approving: tuple[str, ...] = ()) -> Look[EngineStep]:
         # Asked for by a person: what failed at the last try is tried again.
         hooks = hook_options(self._store.applied, self._store.releases, self._key, again=True)
         return self._planner.look(
-            self._key, self._last.desired, application=None, snapshot=self._last.snapshot, fresh=True, hooks=hooks
+            self._key,
+            self._last.desired,
+            application=None,
+            snapshot=self._last.snapshot,
+            fresh=True,
+            hooks=hooks,
+            approving=approving,
         )
 
     @contextlib.contextmanager
@@ -170,17 +193,16 @@ class Deletion:
                 return item.url
         return ""
 
-    def _approve(self, offered: tuple[str, ...], given: tuple[str, ...], *, asked: bool) -> None:
+    def _approve(self, offered: tuple[str, ...], missing: list[str], *, asked: bool) -> None:
         """A person's yes to the removal of each volume by its id: typed, or given after the plan was looked at."""
         from trimtab.model.records import Approval
         from trimtab.plan.removals import SHOWN
         from trimtab.runtime.clock import SystemClock
 
-        named = [name for name in offered if any(len(g) >= SHOWN and name.startswith(g) for g in given)]
-        if len(named) != len(offered) and not (asked and typer.confirm("Archive and remove its volumes, too?")):
-            missing = " ".join(f"--approve {name[:SHOWN]}" for name in offered if name not in named)
+        if missing and not (asked and typer.confirm("Archive and remove its volumes, too?")):
+            options = " ".join(f"--approve {name[:SHOWN]}" for name in missing)
             fail(
-                "nothing was removed: volumes go only with an approval of each", hint=f"give {missing}", code=EXIT_HELD
+                "nothing was removed: volumes go only with an approval of each", hint=f"give {options}", code=EXIT_HELD
             )
         for name in offered:
             self._store.holds.approve(Approval(plan_id=name, app=self._key, at=SystemClock().now(), by="delete"))
@@ -216,8 +238,12 @@ class Deletion:
             fail("stopped before its end: another controller took over; run it again")
 
 
-def _kept(look: Look[EngineStep]) -> str:
+def _given(name: str, approved: tuple[str, ...]) -> bool:
+    from trimtab.plan.removals import SHOWN
+
+    return any(len(given) >= SHOWN and name.startswith(given) for given in approved)
+
+
+def _kept(look: Look[EngineStep]) -> list[str]:
     """The names of the volumes that are there."""
-    return ", ".join(
-        sorted(live.name for key, lives in look.observed.live.items() if key.kind is Kind.VOLUME for live in lives)
-    )
+    return sorted(live.name for key, lives in look.observed.live.items() if key.kind is Kind.VOLUME for live in lives)

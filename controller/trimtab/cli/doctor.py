@@ -19,7 +19,6 @@ from trimtab.cli.common import (
     OutputOption,
     document,
     explained,
-    fail,
     say,
     settings,
 )
@@ -40,8 +39,6 @@ def doctor(
     installation: InstallationOption = None,
 ) -> None:
     """Check the engine, its builder, git, permissions and disk; exit 1 if something is broken."""
-    if output is Output.MARKDOWN:
-        fail("doctor cannot answer in markdown", hint="choose text, json or yaml")
     with explained():
         chosen = settings(config, data_dir, installation)
     found = []

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     ConfigOption,
     DataDirOption,
     OptionalApp,
     Output,
     OutputOption,
     document,
+    documents,
     explained,
     say,
     settings,
@@ -43,15 +45,15 @@ def events(
         store = wiring.open_store(settings(config, data_dir))
         try:
             found: Sequence[StoredEvent] = store.events.newest(app=key, limit=limit)
-            if output in {Output.JSON, Output.YAML}:
+            if output in DOCUMENTS and not follow:
                 document({"formatVersion": 1, "events": [event_document(e) for e in found]}, output)
                 return
-            _show(found)
+            _show(found, output)
             cursor = found[-1].id if found else 0
             while follow:
                 time.sleep(0.5)
                 found = store.events.after(cursor, app=key)
-                _show(found)
+                _show(found, output)
                 cursor = found[-1].id if found else cursor
         except KeyboardInterrupt:
             return
@@ -59,7 +61,10 @@ def events(
             store.close()
 
 
-def _show(found: Sequence[StoredEvent]) -> None:
+def _show(found: Sequence[StoredEvent], output: Output) -> None:
+    if output in DOCUMENTS:
+        documents(({"formatVersion": 1, **event_document(stored)} for stored in found), output)
+        return
     for stored in found:
         event = stored.event
         mark = "!" if event.type.value == "Warning" else " "

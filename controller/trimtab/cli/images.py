@@ -16,7 +16,6 @@ from trimtab.cli.common import (
     OutputOption,
     document,
     explained,
-    fail,
     say,
     settings,
 )
@@ -66,8 +65,6 @@ def images(
         finally:
             store.close()
             client.close()
-    if output is Output.MARKDOWN:
-        fail("images cannot be shown as markdown", hint="choose text, json or yaml")
     if output in {Output.JSON, Output.YAML}:
         document({"formatVersion": 1, "images": [_document(image) for image in found]}, output)
     elif not found:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     AppArgument,
     ConfigOption,
     DataDirOption,
@@ -52,10 +53,13 @@ def jobs(
     if action not in ACTIONS or name is None:
         fail(f"'{' '.join(part for part in (action, name) if part)}' is not understood", hint="run NAME, or log NAME")
     if action == "run":
-        ask(app, RequestVerb.RUN, {"job": name}, wait=True, config=config, data_dir=data_dir)
+        ask(app, RequestVerb.RUN, {"job": name}, wait=True, output=output, config=config, data_dir=data_dir)
         return
     for run in _read(app, 1000, config, data_dir)[1]:
         if name in {run.task, run.name}:
+            if output in DOCUMENTS:
+                document({"formatVersion": 1, "app": app, **run_document(run), "log": run.log}, output)
+                return
             say(run.log.rstrip("\n") or "(it wrote nothing)")
             return
     fail(f"no run of '{name}' is remembered", hint=f"'trimtab jobs {app}' lists those that are")

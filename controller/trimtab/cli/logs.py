@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     AppArgument,
     ConfigOption,
     DataDirOption,
     InstallationOption,
     Output,
     OutputOption,
+    documents,
     explained,
     fail,
     settings,
@@ -41,8 +42,6 @@ def logs(
     installation: InstallationOption = None,
 ) -> None:
     """Show the output of an application's containers; of ours only, whatever others are called."""
-    if output in {Output.YAML, Output.MARKDOWN}:
-        fail(f"logs cannot be shown as {output}", hint="json has one document a line")
     with explained():
         count = _count(tail)
         from trimtab import wiring
@@ -78,7 +77,7 @@ class Printer:
     """Writes lines; the containers' standard error goes to ours, as with Compose."""
 
     def __init__(self, output: Output, *, timestamps: bool) -> None:
-        self._json = output is Output.JSON
+        self._output = output
         self._timestamps = timestamps
         self._colours = sys.stdout.isatty()
         self._labels: dict[str, int] = {}
@@ -86,8 +85,9 @@ class Printer:
 
     def show(self, line: OutputLine) -> None:
         """One line, at once."""
-        if self._json:
-            document = {
+        if self._output in DOCUMENTS:
+            item = {
+                "formatVersion": 1,
                 "at": line.at,
                 "container": line.container,
                 "service": line.service,
@@ -95,8 +95,7 @@ class Printer:
                 "stream": line.stream,
                 "line": line.text,
             }
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            documents([item], self._output)
             return
         out = sys.stderr if line.stream == "stderr" else sys.stdout
         text = f"{line.at + ' ' if self._timestamps and line.at else ''}{line.text}"

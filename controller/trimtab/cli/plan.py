@@ -18,8 +18,8 @@ from trimtab.cli.common import (
     EnvironmentOption,
     InstallationOption,
     Output,
-    OutputOption,
     PathArgument,
+    PlanOutputOption,
     RepoOption,
     SubPathOption,
     document,
@@ -56,7 +56,7 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes, with 3 when they are held.")
     ] = False,
     env: EnvironmentOption = None,
-    output: OutputOption = Output.TEXT,
+    output: PlanOutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     installation: InstallationOption = None,
@@ -102,6 +102,12 @@ def plan(
                 save(session, planned, out)
             for problem in session.problems:
                 tell(str(problem))
+            if app is None:
+                for key in session.gone():
+                    tell(
+                        f"{key} is no longer in Git: a running controller removes its containers and networks and keeps"
+                        f" its volumes; without one: trimtab delete {key}"
+                    )
     if session.problems:
         raise typer.Exit(EXIT_ERROR)
     decisions = {look.verdict.decision for _, look in planned}

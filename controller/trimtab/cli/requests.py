@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import getpass
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from string import hexdigits
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trimtab.cli.common import (
+    DOCUMENTS,
     AppArgument,
     ConfigOption,
     DataDirOption,
+    Output,
+    OutputOption,
+    document,
     explained,
     fail,
     say,
@@ -24,6 +31,8 @@ from trimtab.model.records import Approval, RequestState, RequestVerb
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trimtab.store.sqlite import SqliteStore
+
 WAIT_S = 600.0
 # How long an untouched row means that nobody is there to read it; the controller looks four times a second.
 NOBODY_S = 5.0
@@ -31,10 +40,14 @@ WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the
 
 
 def sync(
-    app: AppArgument, wait: WaitOption = True, config: ConfigOption = None, data_dir: DataDirOption = None
+    app: AppArgument,
+    wait: WaitOption = True,
+    output: OutputOption = Output.TEXT,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Sync now, even what failed before and is not tried again by itself."""
-    ask(app, RequestVerb.SYNC, {}, wait=wait, config=config, data_dir=data_dir)
+    ask(app, RequestVerb.SYNC, {}, wait=wait, output=output, config=config, data_dir=data_dir)
 
 
 def suspend(
@@ -43,6 +56,7 @@ def suspend(
     until: Annotated[
         str, typer.Option("--until", help="When it ends by itself: 2026-01-31T18:00, or a duration such as 2h.")
     ] = "",
+    output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -50,28 +64,50 @@ def suspend(
     with explained():
         arguments = {"reason": reason, "until": _moment(until)}
     ask(
-        app, RequestVerb.SUSPEND, {k: v for k, v in arguments.items() if v}, wait=True, config=config, data_dir=data_dir
+        app,
+        RequestVerb.SUSPEND,
+        {k: v for k, v in arguments.items() if v},
+        wait=True,
+        output=output,
+        config=config,
+        data_dir=data_dir,
     )
 
 
-def resume(app: AppArgument, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def resume(
+    app: AppArgument,
+    output: OutputOption = Output.TEXT,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Look after a suspended application again."""
-    ask(app, RequestVerb.RESUME, {}, wait=True, config=config, data_dir=data_dir)
+    ask(app, RequestVerb.RESUME, {}, wait=True, output=output, config=config, data_dir=data_dir)
 
 
-def terminate(app: AppArgument, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def terminate(
+    app: AppArgument,
+    output: OutputOption = Output.TEXT,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Stop a running sync between two steps."""
-    ask(app, RequestVerb.TERMINATE, {}, wait=True, config=config, data_dir=data_dir)
+    ask(app, RequestVerb.TERMINATE, {}, wait=True, output=output, config=config, data_dir=data_dir)
 
 
 def approve(
     app: AppArgument,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The id of the plan that is held, as status shows it.")],
+    output: OutputOption = Output.TEXT,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Approve the very plan that is held; another plan needs another approval."""
-    ask(app, RequestVerb.APPROVE, {"plan": plan}, wait=True, config=config, data_dir=data_dir)
+    from trimtab.plan.removals import SHOWN
+
+    plan = plan.lower()
+    if len(plan) < SHOWN or not set(plan) <= set(hexdigits):
+        fail(f"'{plan}' is no id of a plan", hint=f"it has at least {SHOWN} digits; 'trimtab status {app}' shows it")
+    ask(app, RequestVerb.APPROVE, {"plan": plan}, wait=True, output=output, config=config, data_dir=data_dir)
 
 
 def ask(
@@ -80,6 +116,7 @@ def ask(
     arguments: dict[str, str],
     *,
     wait: bool,
+    output: Output = Output.TEXT,
     config: Path | None = None,
     data_dir: Path | None = None,
 ) -> None:
@@ -89,32 +126,52 @@ def ask(
 
         store = wiring.open_store(settings(config, data_dir), strict=True)
         try:
-            request = store.requests.submit(AppKey.parse(app), verb, by=_who(), arguments=arguments)
-            if not wait:
-                say(f"request {request} is left for the controller")
-                return
-            began = time.monotonic()
-            while (waited_s := time.monotonic() - began) < WAIT_S:
-                found = store.requests.get(request)
-                if found is not None and found.state is RequestState.DONE:
-                    say(found.answer or "done")
-                    return
-                if found is not None and found.state is RequestState.REFUSED:
-                    fail(found.answer)
-                if found is not None and found.state is RequestState.PENDING and waited_s > NOBODY_S:
-                    store.requests.answer(request, RequestState.REFUSED, "no controller was there")
-                    if verb is RequestVerb.APPROVE:
-                        # A yes needs nobody who acts on it now.
-                        store.holds.approve(
-                            Approval(plan_id=arguments["plan"], app=AppKey.parse(app), at=datetime.now(UTC), by=_who())
-                        )
-                        say(f"plan {arguments['plan'][:12]} is approved; no controller runs, so 'trimtab apply' has to")
-                        return
-                    fail("no controller answers", hint="start one with 'trimtab run', with the same --data-dir")
-                time.sleep(0.1)
-            fail(f"no answer within {WAIT_S:.0f} s; see 'trimtab status {app}'")
+            key = AppKey.parse(app)
+            request = store.requests.submit(key, verb, by=_who(), arguments=arguments)
+            answer = _answer(store, key, verb, request, arguments) if wait else _Answer("left", "", "")
         finally:
             store.close()
+    if output in DOCUMENTS:
+        told = {"formatVersion": 1, "app": str(key), "verb": verb.value, "request": request}
+        document({**told, "state": answer.state, "answer": answer.text}, output)
+    elif answer.state == "left":
+        say(f"request {request} is left for the controller")
+    if answer.state == RequestState.REFUSED:
+        fail(answer.text, hint=answer.hint)
+    if output not in DOCUMENTS and answer.state == RequestState.DONE:
+        say(answer.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    state: str
+    text: str
+    hint: str = ""
+
+
+def _answer(store: SqliteStore, app: AppKey, verb: RequestVerb, request: int, arguments: Mapping[str, str]) -> _Answer:
+    """What the controller says; where none is, what can be done without."""
+    began = time.monotonic()
+    while (waited_s := time.monotonic() - began) < WAIT_S:
+        found = store.requests.get(request)
+        if found is not None and found.state is RequestState.DONE:
+            return _Answer(found.state, found.answer or "done")
+        if found is not None and found.state is RequestState.REFUSED:
+            return _Answer(found.state, found.answer)
+        if found is not None and found.state is RequestState.PENDING and waited_s > NOBODY_S:
+            store.requests.answer(request, RequestState.REFUSED, "no controller was there")
+            if verb is RequestVerb.APPROVE:
+                # A yes needs nobody who acts on it now.
+                plan = arguments["plan"]
+                store.holds.approve(Approval(plan_id=plan, app=app, at=datetime.now(UTC), by=_who()))
+                text = f"approved, should {plan[:12]} be held: no controller runs, so 'trimtab apply' makes use of it"
+                return _Answer(RequestState.DONE, text)
+            hint = "start one with 'trimtab run', with the same --data-dir"
+            return _Answer(RequestState.REFUSED, "no controller answers", hint)
+        time.sleep(0.1)
+    return _Answer(
+        RequestState.REFUSED, f"no answer within {WAIT_S:.0f} s", f"'trimtab status {app}' shows where it stands"
+    )
 
 
 def _who() -> str:

@@ -65,15 +65,15 @@ def rollback(
             if not pin:
                 _revert(undoing, output, yes=yes)
                 return
-        _pin(undoing, config, data_dir)
+        _pin(undoing, output, config, data_dir)
 
 
-def _pin(undoing: Undoing, config: Path | None, data_dir: Path | None) -> None:
+def _pin(undoing: Undoing, output: Output, config: Path | None, data_dir: Path | None) -> None:
     from trimtab.cli.requests import ask
     from trimtab.model.records import RequestVerb
 
     arguments = {"revision": undoing.target.revision, "branch_revision": undoing.head.revision}
-    ask(str(undoing.key), RequestVerb.PIN, arguments, wait=True, config=config, data_dir=data_dir)
+    ask(str(undoing.key), RequestVerb.PIN, arguments, wait=True, output=output, config=config, data_dir=data_dir)
 
 
 def _revert(undoing: Undoing, output: Output, *, yes: bool) -> None:

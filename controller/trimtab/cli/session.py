@@ -21,6 +21,7 @@ from trimtab.plan.render import PlanHeader
 from trimtab.plan.windows import verdict_now, windows_of
 from trimtab.runtime.hooks import hook_options
 from trimtab.runtime.planner import Look, Planner
+from trimtab.runtime.renames import Renames
 from trimtab.runtime.views import View
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Session:
             visit(key, ())
         return tuple(done)
 
+    def gone(self) -> tuple[AppKey, ...]:
+        """Applications that the repository has no longer, and of which something is on the engine."""
+        return tuple(view.key for view in self.catalog.views() if view.removed and not view.problems)
+
     def look(self, view: View, *, by_itself: bool = False) -> Look[EngineStep]:
         """Plan one application: what a person's sync would do, or what the controller would do ``by_itself``."""
         application, snapshot = view.application, view.snapshot
@@ -83,6 +88,7 @@ class Session:
         )
         if look.plan.empty:
             return look
+        look = Renames(self.catalog, self.store.applied, self.store.holds).held(look, view)
         windows = windows_of(view.key, application, self.config.sync_windows)
         return replace(look, verdict=verdict_now(look.verdict, windows, datetime.now(UTC), application.origin))
 
@@ -146,7 +152,8 @@ def open_session(
             config, path, repo, branch=branch, subpath=subpath, environment=environment, revision=revision
         )
         catalog = wiring.open_catalog([repository], store, config, planner)
-        catalog.refresh(repository)
+        # What this installation has on the engine: of those, what is gone from Git is seen to be.
+        catalog.refresh(repository, known=store.applied.apps())
         problems = _problems(catalog, repository)
         yield Session(
             config=config,

@@ -64,7 +64,7 @@ def orphan(key: ResourceKey, live: Live, desired: DesiredState, target: str, app
             verb=Verb.DELETE,
             reason=Reason.APPROVED,
             approval=name,
-            detail="no longer in Git; its removal was approved: archived first, removed once that is verified",
+            detail="no longer in Git; approved: it is archived first, and removed once that is verified",
         )
     command = f"trimtab approve {desired.app} {name[:SHOWN]}"
     detail = f"no longer in Git; volumes are never removed without approval: {command}"

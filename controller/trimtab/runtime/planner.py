@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -154,11 +154,13 @@ class Planner(Generic[StepT]):
         images: Mapping[str, str] = NO_IMAGES,
         hooks: HookOptions = NO_MEMORY,
         drift: DriftOptions | None = None,
+        approving: Collection[str] = (),
     ) -> Look[StepT]:
         """Stages 5 to 8. The same plan is used again while neither side has changed.
 
         ``images`` are those that the release ran when it ran well: they are used, wherever their tags point now.
         ``drift`` says what of it is put right by itself; without it, everything is.
+        ``approving`` are ids that a person is about to approve: how the plan would be then.
 
         Raises:
             BackendUnavailable: the engine does not answer.
@@ -166,7 +168,7 @@ class Planner(Generic[StepT]):
         refs = tuple(sorted({resource.name for resource in desired.of_kind(Kind.IMAGE)}))
         observed = self._driver.observe(key, images=(*refs, *candidates(desired, images)), fresh=fresh)
         desired = pin_images(desired, images, observed.images)
-        settings = (prune, hooks, drift and (drift.policy, frozenset(drift.resting)))
+        settings = (prune, hooks, drift and (drift.policy, frozenset(drift.resting)), frozenset(approving))
         with self._lock:
             last = self._looks.get(key)
         if (
@@ -192,7 +194,7 @@ class Planner(Generic[StepT]):
             known=frozenset(objects),
             approved=self._approved(
                 (*removals.candidates(desired, observed), *promotion.candidates(desired, observed, self._backend))
-            ),
+            ).union(approving),
             hooks=hooks,
             drift=drift,
             now=self._clock.now(),

@@ -21,6 +21,7 @@ from trimtab.plan.windows import verdict_now, windows_of
 from trimtab.ports import Clock, Store
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Planner
+from trimtab.runtime.renames import Renames
 
 if TYPE_CHECKING:
     from trimtab.backends.engine.steps import EngineStep
@@ -100,6 +101,7 @@ class ReadSide(Generic[StepT]):
             prune=prune,
             diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
         )
+        look = Renames(self._catalog, self._store.applied, self._store.holds).held(look, view)
         status = self._store.statuses.get(app)
         header = PlanHeader(
             app=str(app),

@@ -96,7 +96,7 @@ def test_rollback_needs_a_repository(tmp_path: Path) -> None:
     assert "--repo" in done.stderr
 
 
-@pytest.mark.parametrize(("verb", "form"), [("logs", "yaml"), ("logs", "markdown")])
+@pytest.mark.parametrize(("verb", "form"), [("logs", "markdown"), ("events", "markdown"), ("status", "xml")])
 def test_a_form_that_makes_no_sense_is_refused(verb: str, form: str, tmp_path: Path) -> None:
     done = run(verb, "shop", "-o", form, data_dir=tmp_path)
     assert done.exit_code == 1

@@ -20,7 +20,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~@])")
 def plan_markdown(plan: Plan[StepT], header: PlanHeader, verdict: Verdict | None = None) -> str:
     """A headline, a table of counts, and the changes in a fold."""
     acting = [change for change in plan.changes if change.acts]
-    where = f"{header.ref}@{header.revision[:7]}" if header.ref else header.revision[:7]
+    where = f"{header.ref}@{header.revision[:7]}" if header.ref else header.revision[:7] or "working directory"
     lines = [
         f"### Plan for {escape(header.app)}: **{len(acting)} change{'' if len(acting) == 1 else 's'}**",
         "",
