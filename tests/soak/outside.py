@@ -64,7 +64,6 @@ class Outside:
     remote: FaultyPort
     repo: GitRepo
     gone: bool = False
-    rate_limited: bool = False
 
     @property
     def url(self) -> str:
@@ -77,7 +76,6 @@ class Outside:
         keep = random.choice(CUTS)
         port, name = (self.registry.port, "registry") if verb == "registry" else (self.remote, "remote of Git")
         port.spoil(fault, keep)
-        self.rate_limited |= port is self.registry.port and fault is PortFault.TOO_MANY
         if fault is PortFault.NONE:
             return f"the {name} is well"
         return f"the {name}: {fault}" + (f" after {keep} bytes" if fault is PortFault.CUT else "")

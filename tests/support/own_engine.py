@@ -20,7 +20,7 @@ from pathlib import Path
 
 import docker
 
-from tests.support import engine
+from tests.support import engine, small_disk
 from tests.support.waiting import eventually
 
 NETWORK_NAMESPACES = Path("/var/run/netns")
@@ -137,16 +137,22 @@ class OwnEngine:
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     words = (entry / "cmdline").read_bytes()
-                    if str(self.run).encode() in words and words.startswith((b"containerd", b"/usr/bin/containerd")):
+                    program = words.partition(b"\0")[0].rpartition(b"/")[2]
+                    if str(self.run).encode() in words and program.startswith(b"containerd"):
                         found.append(int(entry.name))
         return found
 
 
 @contextlib.contextmanager
-def own_engine(name: str, source: docker.APIClient) -> Iterator[OwnEngine]:
-    """An engine that runs and has the base image, which is taken from ``source``; removed at the end."""
+def own_engine(name: str, source: docker.APIClient, *, disk_kib: int = 0) -> Iterator[OwnEngine]:
+    """An engine that runs and has the base image, which is taken from ``source``; removed at the end.
+
+    With ``disk_kib``, all that it has is on a disk of that size.
+    """
     made = OwnEngine(name)
     try:
+        if disk_kib:
+            small_disk.mount(made.data, disk_kib)
         made.start()
         image = io.BytesIO(b"".join(source.get_image(engine.BASE_IMAGE)))
         with contextlib.closing(engine.connect(made.url)) as api:

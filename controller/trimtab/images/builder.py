@@ -16,6 +16,7 @@ from trimtab.images import stream
 from trimtab.images.buildlog import BuildLog
 from trimtab.images.buildspec import BuildSpec
 from trimtab.images.context import context_tar
+from trimtab.images.failures import is_disk_full
 from trimtab.images.logins import build_headers
 from trimtab.model.snapshot import Tree
 
@@ -138,6 +139,6 @@ def _error_text(message: Mapping[str, Any]) -> str:
 
 def _refusal(refusal: stream.RefusedError, spec: BuildSpec, output: BuildLog) -> TrimtabError:
     # The engine checks the Dockerfile before the first step and answers 400, older ones 500, when it cannot be parsed.
-    if refusal.status < 500 or "dockerfile" in refusal.message.lower():
+    if refusal.status < 500 or "dockerfile" in refusal.message.lower() or is_disk_full(refusal.message):
         return output.failure(spec, refusal.message)
     return BackendUnavailable(f"the engine refused the build of {spec.dockerfile_label}: {refusal.message}")

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable
 
 from trimtab.errors import BackendUnavailable, BuildFailed, RateLimited, RegistryUnavailable, TrimtabError
 from trimtab.images.buildspec import BuildSpec
-from trimtab.images.failures import RATE_LIMIT_AFTER_S, is_engine_gone, is_registry_away, registry_error, was_killed
+from trimtab.images.failures import (
+    RATE_LIMIT_AFTER_S,
+    disk_full,
+    is_disk_full,
+    is_engine_gone,
+    is_registry_away,
+    registry_error,
+    was_killed,
+)
 
 TAIL_LINES = 30
 # A line longer than this (a progress bar, a minified file) says nothing more.
@@ -79,6 +87,10 @@ class BuildLog:
                 f"the engine went away during the build of {spec.dockerfile_label}: {text}",
                 hint="it is built again when the engine is back",
             )
+        full = next((line for line in (text, *reversed(self._tail)) if is_disk_full(line)), None)
+        if full is not None:
+            at = f" at `{self.instruction}`" if self.instruction else ""
+            return disk_full(f"the build of {spec.dockerfile_label} failed{at}", full)
         # Only these fetch images; a RUN that cannot reach a host is the Dockerfile's own affair.
         if (
             not self.instruction or self.instruction.upper().startswith(("FROM ", "COPY --FROM", "LOAD METADATA"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trimtab.errors import RateLimited, RegistryUnavailable, TrimtabError, UserError
+from trimtab.errors import BackendUnavailable, RateLimited, RegistryUnavailable, TrimtabError, UserError
 
 # Docker Hub counts pulls over six hours; asking again sooner than this is of no use.
 RATE_LIMIT_AFTER_S = 900.0
@@ -38,6 +38,23 @@ _ENGINE_GONE = re.compile(
 _KILLED = re.compile(r"(?:non-zero code|exit code): (?:137|143)\b")
 
 
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+
+
+def is_disk_full(message: str) -> bool:
+    """Whether an image could not be had because nothing more can be written where it was to be."""
+    return _FULL.search(message) is not None
+
+
+def disk_full(what: str, message: str) -> BackendUnavailable:
+    """``what`` could not be done for lack of space: that passes, so it is tried again with the same inputs."""
+    return BackendUnavailable(
+        f"{what}: the engine's disk is full ({message.strip()})",
+        hint="free space under the engine's data root (`docker system df` shows what uses it); it is tried again"
+        " by itself",
+    )
+
+
 def is_engine_gone(message: str) -> bool:
     """Whether a build failed because the engine went away under it."""
     return _ENGINE_GONE.search(message) is not None
@@ -51,6 +68,8 @@ def was_killed(message: str) -> bool:
 def registry_error(ref: str, message: str) -> TrimtabError:
     """What a failed pull of ``ref`` means for the loop: stall, wait or retry."""
     text = message.strip()
+    if is_disk_full(text):
+        return disk_full(f"{ref} could not be pulled", text)
     if _RATE.search(text):
         return RateLimited(
             f"the registry of {ref} asks to pull less often: {text}",

@@ -137,6 +137,18 @@ def test_little_space_matters_only_where_an_image_is_fetched() -> None:
     assert list(rules.disk_findings(changes(rig, web(mem_limit=64 << 20)), 0, 512 << 20, "/")) == []
 
 
+def test_without_any_space_no_container_is_replaced_for_its_old_one_could_not_be_put_back() -> None:
+    rig = Rig()
+    rig.converge(web())
+    replacing = changes(rig, web(environment={"A": "b"}))
+    (found,) = rules.disk_findings(replacing, 3 << 20, 512 << 20, "/var/lib/docker")
+    assert found.code == "TT3016"
+    assert "shop-web-1" in found.message
+    assert list(rules.disk_findings(replacing, 100 << 20, 512 << 20, "/")) == []
+    # Who says that nothing has to be free has his way.
+    assert list(rules.disk_findings(replacing, 3 << 20, 0, "/")) == []
+
+
 def observed(rig: Rig, root: str = "/nowhere") -> ObservedState:
     state = rig.world.observe(images=["web:1", "api:1", "db:1"])
     return replace(state, facts=replace(state.facts, root_dir=root))

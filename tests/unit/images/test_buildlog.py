@@ -91,6 +91,20 @@ def test_an_engine_that_went_away_is_no_fault_of_the_dockerfile(
     assert type(log.failure(spec(), message, lambda: answers)) is kind
 
 
+def test_a_full_disk_is_no_fault_of_the_dockerfile() -> None:
+    """Wherever it is said: in the engine's own words, or by what a RUN instruction runs."""
+    log = BuildLog(lambda _line: None)
+    error = log.failure(spec(), "Error processing tar file(exit status 1): write /Dockerfile: no space left on device")
+    assert isinstance(error, BackendUnavailable)
+    log = BuildLog(lambda _line: None)
+    log.instruction = "RUN pip install everything"
+    log.write("OSError: [Errno 28] No space left on device\n")
+    error = log.failure(spec(), "The command '/bin/sh -c pip install everything' returned a non-zero code: 1")
+    assert isinstance(error, BackendUnavailable)
+    assert "RUN pip install everything" in str(error)
+    assert "Errno 28" in str(error)
+
+
 def test_two_builds_run_at_once_and_a_third_waits_or_is_cancelled() -> None:
     gate = BuildGate()
     never = threading.Event()

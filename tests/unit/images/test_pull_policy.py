@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trimtab.errors import RateLimited, RegistryUnavailable, TrimtabError, UserError
+from trimtab.errors import BackendUnavailable, RateLimited, RegistryUnavailable, TrimtabError, UserError
 from trimtab.images.failures import is_registry_away, registry_error
 from trimtab.images.pins import normalized
 from trimtab.images.pull import pull_needed, refresh_interval
@@ -68,6 +68,7 @@ def test_an_unknown_policy_is_refused(policy: str) -> None:
         ("Get https://r/v2/: net/http: TLS handshake timeout", RegistryUnavailable),
         ("received unexpected HTTP status: 503 Service Unavailable", RegistryUnavailable),
         ("something never heard of", RegistryUnavailable),
+        ("failed to register layer: write /bin/x: no space left on device", BackendUnavailable),
         ("toomanyrequests: You have reached your pull rate limit", RateLimited),
     ],
 )

@@ -87,8 +87,8 @@ _RULES = (
     _Rule(
         r"no space left on device",
         BackendUnavailable,
-        "the engine's disk is full",
-        "free space under the engine's data root; `docker system df` shows what uses it",
+        "the engine's disk is full ({text})",
+        "free space under the engine's data root (`docker system df` shows what uses it); it is tried again by itself",
     ),
     _Rule(
         r"no such image:? ?(\S*)",

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from trimtab.backends.engine.client import EngineClient
-from trimtab.backends.engine.errors import Missing
+from trimtab.backends.engine.errors import Missing, explain
 from trimtab.backends.engine.labels import INSTALLATION, KIND
-from trimtab.errors import BackendUnavailable
 
 _REPOSITORY, _TAG = "trimtab/filler", "1"
 IMAGE = f"{_REPOSITORY}:{_TAG}"
@@ -123,6 +122,4 @@ def _import_image(client: EngineClient) -> None:
         headers={"Content-Type": "application/x-tar"},
     )  # fmt: skip
     if "errorDetail" in str(answer):
-        raise BackendUnavailable(
-            f"import image {IMAGE}: {answer}", hint="it is tried again; the engine's log may tell more"
-        )
+        raise explain(500, str(answer), f"import image {IMAGE}")

@@ -18,6 +18,8 @@ from trimtab.model.untyped import rows, section
 
 _BEGINS = frozenset({Verb.CREATE, Verb.REPLACE})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+# A container's own files are some 100 kB; what others write meanwhile is not known.
+REPLACING_BYTES = 16 << 20
 _FETCHES = frozenset({Verb.BUILD, Verb.PULL})
 
 
@@ -145,9 +147,23 @@ def bind_findings(changes: Sequence[Change], exists: Callable[[str], bool]) -> I
 def disk_findings(
     changes: Sequence[Change], free_bytes: int | None, needed_bytes: int, where: str
 ) -> Iterator[Diagnostic]:
-    """Too little room for images that are to be built or pulled."""
+    """Too little room for images that are to be built or pulled, or to put one container in the place of another.
+
+    Who stops a container first must not find out afterwards that nothing can be started any more, not even the old one.
+    """
+    if free_bytes is None or free_bytes >= needed_bytes:
+        return
     fetched = [change for change in changes if change.verb in _FETCHES]
-    if not fetched or free_bytes is None or free_bytes >= needed_bytes:
+    replaced = [change for change in changes if change.verb is Verb.REPLACE and change.key.kind is Kind.CONTAINER]
+    if replaced and not fetched and free_bytes < REPLACING_BYTES:
+        yield _finding(
+            "TT3016",
+            f"{free_bytes >> 20} MiB are free in {where}, less than the {REPLACING_BYTES >> 20} MiB with which "
+            f"{replaced[0].name} can be replaced, or be put back",
+            replaced[0].origin or Origin(str(replaced[0].key)),
+            "free space ('docker system df' shows what uses it); it goes on by itself then",
+        )
+    if not fetched:
         return
     yield _finding(
         "TT3016",

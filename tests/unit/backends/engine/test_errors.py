@@ -33,7 +33,7 @@ from trimtab.errors import (
         (409, 'Conflict. The container name "/web" is already in use by container "0123456789abcdef". You have to remove (or rename) that container', Taken, "its name is held by container 0123456789ab"),
         (409, "removal of container x is already in progress", Taken, "already in progress"),
         (403, "error while removing network: network x id y has active endpoints", Refused, "active endpoints"),
-        (500, "write /var/lib/docker/x: no space left on device", BackendUnavailable, "disk is full"),
+        (500, "write /var/lib/docker/x: no space left on device", BackendUnavailable, "x: no space left on device"),
         (400, "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", UnsupportedByBackend, "more CPUs"),
         (400, 'invalid mount config for type "bind": bind source path does not exist: /nope', UserError, "/nope does not exist on the engine's host"),
         (400, 'OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "nope": executable file not found in $PATH: unknown', UnhealthyRelease, "cannot start"),
