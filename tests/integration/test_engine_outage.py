@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.driving import KEY, Driving
 from tests.support.engine import EngineScope
-from tests.support.proxy import EngineProxy
+from tests.support.proxy import EngineProxy, Spoiled
 from tests.support.waiting import eventually
 from trimtab.backends.engine import driver as driver_module
 from trimtab.backends.engine import events as events_module
@@ -113,6 +113,29 @@ def test_silence_is_no_outage(drive: Driving, proxy: EngineProxy) -> None:
         assert stream.connected.is_set()
     finally:
         stream.stop()
+
+
+def test_a_stream_that_only_seems_to_be_open_is_opened_anew_and_what_it_did_not_tell_is_known(
+    drive: Driving, proxy: EngineProxy, docker_api: docker.APIClient
+) -> None:
+    """The other end is gone without a word, as behind a firewall that forgot the connection: no event, no end."""
+    half_open: list[str] = []
+
+    def swallows_the_first(request: str) -> Spoiled | None:
+        if "/events" not in request or half_open:
+            return None
+        half_open.append(request)
+        return Spoiled(silent=True)
+
+    proxy.rule = swallows_the_first
+    seen = _watch(drive)
+    container = drive.do(drive.container())["id"]
+    assert drive.live(Kind.CONTAINER, "web") is not None
+    docker_api.remove_container(container)
+    eventually(lambda: drive.live(Kind.CONTAINER, "web") is None, what="the removal is known", timeout_s=10)
+    assert [event.action for event in seen if event.handle == container] == ["create", "destroy"]
+    assert not _told(seen, "disconnected"), "the engine was well all the time"
+    assert len(half_open) == 1
 
 
 def test_a_kept_connection_that_was_cut_is_opened_again(drive: Driving, proxy: EngineProxy) -> None:

@@ -52,6 +52,7 @@ class Figures:
     """What a soak has counted."""
 
     seed: str
+    engine: str = ""
     rounds: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -67,7 +68,7 @@ class Figures:
         took = sorted(self.converged_s) or [0.0]
         nine_of_ten = took[min(len(took) - 1, int(len(took) * 0.9))]
         lines = [
-            f"seed {self.seed}: {self.rounds} rounds, each ended in agreement",
+            f"seed {self.seed}, engine {self.engine}: {self.rounds} rounds, each ended in agreement",
             f"actions: {sum(self.actions.values())} ({_counts(self.actions)})",
             f"faults: {sum(self.faults.values())} of {self.calls} engine calls ({_counts(self.faults)})",
             f"requests to the registry and to Git that went wrong: {_counts(Counter(self.outside))}",
@@ -134,7 +135,10 @@ class Soak:
     def _act(self, verb: str, random: Random) -> str:
         if verb in {"meddle", "stranger"}:
             return self._by_hand(verb, random)
-        if verb in {"registry", "git"}:
+        if verb == "registry":
+            # In time for a release that needs it.
+            return f"{self.outside.trouble(verb, random)}; {self._commit(random, verb='release')}"
+        if verb == "git":
             return self.outside.trouble(verb, random)
         if verb in {"store", "second", "clock"}:
             return self.inside.trouble(verb, random)
@@ -178,10 +182,10 @@ class Soak:
             name = f"{self.apps[0].name}-theirs-{self.strangers.count + 1}"
             return self.strangers.make(api, self.own.data, model["Config"]["Labels"], name, random)
 
-    def _commit(self, random: Random, *, force: bool) -> str:
+    def _commit(self, random: Random, *, force: bool = False, verb: str = "") -> str:
         if not all(app.good for app in self.apps):
             return self._revert("what is bad")
-        changed, message = change(self.apps, random, self.outside.registry.release)
+        changed, message = change(self.apps, random, self.outside.registry.release, verb=verb)
         if force and self.history:
             # The last commit never was.
             self.apps = changed
@@ -329,6 +333,8 @@ def soaking(seed: str, own: OwnEngine, name: str, folder: Path, source: docker.A
         controller = Controller(name, (around.url,), folder / "controller", environment=environment)
         inside = Inside(controller, skew)
         soak = Soak(seed, own, repo, proxy, around, inside, controller, Figures(seed), apps)
+        with contextlib.closing(engine.connect(own.url)) as api:
+            soak.figures.engine = api.version()["Version"]
         stack.callback(inside.end)
         controller.start()
         try:

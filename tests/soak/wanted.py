@@ -136,14 +136,16 @@ def first(names: list[str], random: Random) -> list[App]:
     return apps
 
 
-def change(apps: list[App], random: Random, new_release: Callable[[Random], Release]) -> tuple[list[App], str]:
-    """The applications after one commit, and its message; never a second fault on top of one."""
+def change(
+    apps: list[App], random: Random, new_release: Callable[[Random], Release], *, verb: str = ""
+) -> tuple[list[App], str]:
+    """The applications after one commit, and its message; never a second fault on top of one. ``verb``: of what kind."""
     apps = deepcopy(apps)
     app = random.choice(apps)
     name = random.choice(list(app.services))
     service = app.services[name]
     verbs = ["edit", "edit", "limit", "scale", "rename", "add", "remove", "bad", "unhealthy", "release", "release"]
-    match random.choice(verbs):
+    match verb or random.choice(verbs):
         case "limit":
             service.memory_mib = random.choice([8, 16, 24, 32])
             said = f"limit {name}"

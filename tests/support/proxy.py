@@ -30,12 +30,14 @@ class Spoiled:
         reset: the connection ends before the engine hears of it.
         answered: in place of the engine's answer, after it carried the request out.
         keep_bytes: of the engine's answer; then the connection ends. None: all of it.
+        silent: after the first piece of the answer, its head, nothing comes any more, and the connection stays.
     """
 
     delay_s: float = 0.0
     reset: bool = False
     answered: bytes = b""
     keep_bytes: int | None = None
+    silent: bool = False
 
 
 # What a rule says to a request ("POST /v1.41/containers/create?name=x"): None passes it on, bytes are the answer that
@@ -171,6 +173,7 @@ class _Pair:
     server: socket.socket
     spoiled: Spoiled = field(default_factory=Spoiled)
     left: int = 0
+    answers: int = 0
 
     def asked(self, data: bytes, told: bytes | Spoiled | None) -> bool:
         if isinstance(told, bytes):
@@ -188,8 +191,10 @@ class _Pair:
         if self.spoiled.answered:
             _end(self.client, self.spoiled.answered)
             return False
+        self.answers += 1
         if self.spoiled.keep_bytes is None:
-            self.client.sendall(data)
+            if not self.spoiled.silent or self.answers == 1:
+                self.client.sendall(data)
             return True
         self.client.sendall(data[: self.left])
         self.left -= len(data)

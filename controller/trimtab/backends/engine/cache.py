@@ -24,6 +24,8 @@ from trimtab.model.keys import AppKey, Kind
 if TYPE_CHECKING:
     from trimtab.backends.engine.client import EngineClient
 
+# So many single objects are asked for, on top of as many as are known, before a look at everything costs less.
+MANY = 50
 _KINDS = {"container": Kind.CONTAINER, "network": Kind.NETWORK, "volume": Kind.VOLUME}
 
 
@@ -43,6 +45,8 @@ class EngineCache:
         self._dirty: set[tuple[Kind, str]] = set()
         self._whole = False
         self._listening = False
+        # What is being read just now; None: everything.
+        self._asking: frozenset[tuple[Kind, str]] | None = frozenset()
         self._touched: dict[str, int] = {}
         self.version = 0
 
@@ -77,9 +81,12 @@ class EngineCache:
         """Make what is known current: nothing to do, a few inspects, or a full look."""
         with self._reading:
             with self._lock:
-                known = self._whole and self._listening and not fresh
                 todo = sorted(self._dirty)
+                # Of very many it is cheaper to look at everything: the lists tell most of what is not ours.
+                few = len(todo) <= MANY + len(self._items)
+                known = self._whole and self._listening and not fresh and few
                 self._dirty.clear()
+                self._asking = frozenset(todo) if known else None
             try:
                 if known:
                     for kind, handle in todo:
@@ -91,6 +98,9 @@ class EngineCache:
                     self._whole = self._whole and known
                     self._dirty.update(todo)
                 raise
+            finally:
+                with self._lock:
+                    self._asking = frozenset()
 
     def _look(self) -> None:
         found = looks.everything(self._client, self._recogniser)
@@ -202,6 +212,9 @@ class EngineCache:
             return True, key.app, name
         if event.action in {"create", "rename"} and not housekeeping:
             self._mark(Kind.CONTAINER, event.handle)
+        elif event.action == "destroy":
+            self._gone(Kind.CONTAINER, event.handle)
+            self._touched.pop(event.handle, 0)
         return False, None, name
 
     def _endpoint_event(self, event: RawEvent) -> tuple[bool, AppKey | None, str]:
@@ -223,11 +236,20 @@ class EngineCache:
         if event.action == "destroy":
             if self._items.pop((kind, event.handle), None):
                 self.version += 1
-            self._dirty.add((kind, event.handle))
+                self._dirty.add((kind, event.handle))
+            else:
+                self._gone(kind, event.handle)
         elif event.action == "create" and known is None:
             self._mark(kind, event.handle)
         key = known.key if known else None
         return key is not None, key.app if key else None, name
+
+    def _gone(self, kind: Kind, handle: str) -> None:
+        """What was made and removed again need not be asked for, unless it is being asked for just now."""
+        if self._asking is None or (kind, handle) in self._asking:
+            self._dirty.add((kind, handle))
+        else:
+            self._dirty.discard((kind, handle))
 
     def _mark(self, kind: Kind, handle: str) -> None:
         self._dirty.add((kind, handle))

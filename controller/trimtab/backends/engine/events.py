@@ -132,7 +132,7 @@ class EventStream:
                 self.connected.set()
                 self._on_connected()
             for line in self._lines(response):
-                event = json.loads(line)
+                event = _parsed(line)
                 self._since = _after(event)
                 if not self._stop.is_set():
                     self._on_event(_event(event))
@@ -170,6 +170,17 @@ class EventStream:
             # Over ssh there is no socket to shut down; then the reader wakes after idle_s.
             with contextlib.suppress(DockerException, AttributeError, OSError):
                 CancellableStream(iter(()), response).close()
+
+
+def _parsed(line: bytes) -> Mapping[str, Any]:
+    """One event. Raises BackendUnavailable for what is none: then nothing that follows can be relied on either."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise unreachable("listen to the engine's events", f"no event: {line[:80]!r}")
+    return event
 
 
 def _stamp(moment: datetime) -> str:
