@@ -139,7 +139,7 @@ def first(names: list[str], random: Random) -> list[App]:
 def change(
     apps: list[App], random: Random, new_release: Callable[[Random], Release], *, verb: str = ""
 ) -> tuple[list[App], str]:
-    """The applications after one commit (of that kind, if one is named), and its message; never a fault upon a fault."""
+    """The applications after one commit (of the kind ``verb``), and its message; never a fault on top of a fault."""
     apps = deepcopy(apps)
     app = random.choice(apps)
     name = random.choice(list(app.services))
