@@ -93,7 +93,7 @@ def test_a_slow_reader_holds_nobody_up_and_misses_nothing(world: World) -> None:
     host, port = world.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        raw.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         eventually(lambda: bool(world.events._subscriptions), what="the stream is open", timeout_s=20)
         began = time.monotonic()
         for number in range(400):
