@@ -32,6 +32,7 @@ from trimtab.runtime.reconciler.resting import Resting
 from trimtab.runtime.renames import Renames
 from trimtab.runtime.report import Reporter
 from trimtab.runtime.selfheal import SelfHealBackoff
+from trimtab.runtime.sweeps import Sweeps
 from trimtab.runtime.target import Target, Targets
 from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.tries import Tries
@@ -73,6 +74,7 @@ class Reconciler(Generic[StepT]):
         self._attend = attend
         self._catalog = catalog
         self._renames = Renames(catalog, store.applied, store.holds)
+        self._sweeps = Sweeps(catalog, store.holds)
         self._planner = planner
         self._reporter = reporter
         self._store = store
@@ -135,7 +137,7 @@ class Reconciler(Generic[StepT]):
             return Requeue(HANDOVER_S)
         if target.application is not None and not target.substitute and not state.applied_digest:
             state = recalled(look, view, state, self._planner, self._targets, self._clock.now())
-        look = self._renames.held(look, view)
+        look = self._sweeps.held(self._renames.held(look, view), view)
         if target.substitute:
             # Git's own state is what a reader compares with; the substitute is what is carried out.
             state = replace(state, desired_revision=view.revision)
