@@ -110,11 +110,11 @@ def test_a_dependency_that_is_unchanged_holds_nobody(lab: Lab) -> None:
 
 
 def test_what_others_lean_on_is_removed_after_them(lab: Lab) -> None:
-    lab.push({"a": text(needs=["b"]), "b": text(needs=["c"]), "c": text()})
+    lab.push({"a": text(needs=["b"]), "b": text(needs=["c"]), "c": text(), "stays": text()})
     fleet = lab.fleet()
     fleet.commit()
     fleet.run()
-    lab.push({})
+    lab.push({"stays": text()})
     fleet.process.read()
     # The worst order: what is needed is looked at first.
     for name in "cba":

@@ -22,6 +22,7 @@ from trimtab.plan.windows import verdict_now, windows_of
 from trimtab.runtime.hooks import hook_options
 from trimtab.runtime.planner import Look, Planner
 from trimtab.runtime.renames import Renames
+from trimtab.runtime.sweeps import Sweeps
 from trimtab.runtime.views import View
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Session:
         if look.plan.empty:
             return look
         look = Renames(self.catalog, self.store.applied, self.store.holds).held(look, view)
+        look = Sweeps(self.catalog, self.store.holds).held(look, view)
         windows = windows_of(view.key, application, self.config.sync_windows)
         return replace(look, verdict=verdict_now(look.verdict, windows, datetime.now(UTC), application.origin))
 

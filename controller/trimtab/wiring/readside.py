@@ -22,6 +22,7 @@ from trimtab.ports import Clock, Store
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.planner import Planner
 from trimtab.runtime.renames import Renames
+from trimtab.runtime.sweeps import Sweeps
 
 if TYPE_CHECKING:
     from trimtab.backends.engine.steps import EngineStep
@@ -102,6 +103,7 @@ class ReadSide(Generic[StepT]):
             diagnostics=tuple(d for d in view.diagnostics if d.severity is not Severity.ERROR),
         )
         look = Renames(self._catalog, self._store.applied, self._store.holds).held(look, view)
+        look = Sweeps(self._catalog, self._store.holds).held(look, view)
         status = self._store.statuses.get(app)
         header = PlanHeader(
             app=str(app),
