@@ -222,7 +222,9 @@ class Planner(Generic[StepT]):
             approvals=tuple(sorted({*approved, *(c.approval for c in plan.changes if c.approval and c.acts)})),
         )
         with self._lock:
-            self._looks[key] = (desired.digest, observed.digest, settings, look)
+            # Only a plan without changes is used again, and what others have is no part of that.
+            kept = replace(look, observed=replace(observed, foreign={}))
+            self._looks[key] = (desired.digest, observed.digest, settings, kept)
         return look
 
     def _findings(self, plan: Plan[StepT], observed: ObservedState) -> tuple[Diagnostic, ...]:

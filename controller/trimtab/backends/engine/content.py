@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from trimtab.backends.engine import filler
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs
 from trimtab.backends.engine.errors import Missing, Refused, Taken
+from trimtab.backends.engine.inventory import FILLING_SUFFIX
 from trimtab.backends.engine.labels import INSTALLATION, KIND
-from trimtab.backends.engine.observe import FILLING_SUFFIX
 from trimtab.backends.engine.steps import CreateContent, RemoveContent
 from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, InternalError

@@ -10,16 +10,13 @@ from datetime import datetime
 
 from trimtab.backends.engine.adoptions import as_adopted
 from trimtab.backends.engine.cache import EngineCache
-from trimtab.backends.engine.items import HANDOVER, Item
-from trimtab.backends.engine.labels import HANDED_TO
-from trimtab.backends.engine.live import labels_of, live_container, live_network, live_volume, weigh
+from trimtab.backends.engine.inventory import Foreign, Inventory, inventory
+from trimtab.backends.engine.items import Item
+from trimtab.backends.engine.live import live_container, live_network, live_volume, weigh
 from trimtab.backends.engine.normalise import Names
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, ObservedState, Own
 from trimtab.plan.canonical import canonical_json, fingerprint
-
-# A volume of this name beside a content volume: its filling was begun and not finished.
-FILLING_SUFFIX = ".filling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,8 @@ class Observer:
         self._own = own
         self._lock = threading.Lock()
         self._read: dict[tuple[Kind, str], _Read] = {}
-        self._states: dict[tuple[AppKey | None, tuple[str, ...]], tuple[int, ObservedState]] = {}
+        self._states: dict[AppKey | None, tuple[tuple[str, ...], int, ObservedState]] = {}
+        self._inventory: Inventory | None = None
 
     def observe(self, app: AppKey | None, images: Sequence[str], *, fresh: bool) -> ObservedState:
         """One look; from what is known unless ``fresh``."""
@@ -64,63 +62,66 @@ class Observer:
         self._cache.refresh(fresh=fresh)
         ids = {ref: self._cache.image_id(ref) for ref in refs}
         with self._lock:
-            version = self._cache.version
-            known = self._states.get((app, refs))
-            if known is not None and known[0] == version and known[1].images == ids and known[1].facts is facts:
-                return replace(known[1], taken_at=taken_at)
-            state = self._assemble(app, ids, facts, taken_at)
-            self._states = {k: v for k, v in self._states.items() if k[0] != app}
-            self._states[app, refs] = (version, state)
-            return state
+            there = self._there()
+            foreign = Foreign(there.named, app)
+            known = self._states.get(app)
+            if known is not None and known[:2] == (refs, there.version):
+                state = known[2]
+                if state.images == ids and state.facts is facts:
+                    return replace(state, taken_at=taken_at, foreign=foreign)
+            state = self._assemble(app, there, ids, facts, taken_at)
+            # Without what all have in common: a state that is kept would keep all there was at its moment.
+            self._states[app] = (refs, there.version, state)
+            return replace(state, foreign=foreign)
+
+    def _there(self) -> Inventory:
+        """What there is, sorted out again when anything has changed."""
+        version = self._cache.version
+        if self._inventory is None or self._inventory.version != version:
+            items = self._cache.items()
+            self._inventory = inventory(version, items, self._inventory)
+            there = {(item.kind, item.handle) for item in items}
+            self._read = {where: read for where, read in self._read.items() if where in there}
+        return self._inventory
 
     def _assemble(
-        self, app: AppKey | None, images: Mapping[str, str], facts: EngineFacts, taken_at: datetime
+        self,
+        app: AppKey | None,
+        there: Inventory,
+        images: Mapping[str, str],
+        facts: EngineFacts,
+        taken_at: datetime,
     ) -> ObservedState:
-        items = self._cache.items()
-        mine = [item for item in items if item.key is not None and (app is None or item.key.app == app)]
-        names = _names(items)
-        # What another application of ours has is no more this one's than a stranger's: its names are taken, and it is
-        # there for those who declare it external.
-        others = [i for i in items if not i.housekeeping and (i.key is None or (app is not None and i.key.app != app))]
-        foreign = {(i.kind, i.name): i.handle for i in others}
-        strangers, users = _strangers(items), _volume_users(items)
-        filling = {i.name.removesuffix(FILLING_SUFFIX) for i in items if i.housekeeping == "filling"}
         live: dict[ResourceKey, list[Live]] = defaultdict(list)
         weights: list[str] = []
-        for item in mine:
+        for item in there.of(app):
             if item.key is None:
                 continue
             detail: object = None
             if item.kind is Kind.CONTAINER:
                 detail = self._cache.stopped_by_request(item.handle)
             elif item.kind is Kind.NETWORK:
-                detail = strangers.get(item.name, ())
+                detail = there.strangers.get(item.name, ())
             elif item.key.kind is Kind.VOLUME:
-                others_use = tuple(sorted(name for app_, name in users.get(item.name, ()) if app_ != item.key.app))
-                detail = (item.name in filling, others_use)
-            elif item.name in filling:
+                users = there.users.get(item.name, ())
+                others_use = tuple(sorted(name for owner, name in users if owner != item.key.app))
+                detail = (item.name in there.filling, others_use)
+            elif item.name in there.filling:
                 detail = "filling"
-            read = self._live(item, item.key, names[item.key.app], detail, facts)
+            read = self._live(item, item.key, there.names[item.key.app], detail, facts)
             live[item.key].append(read.live)
             # No plan depends on the runs of jobs, and they come and go every minute.
             if item.key.kind is not Kind.JOB:
                 weights.append(read.weight)
-        self._read = {k: v for k, v in self._read.items() if self._cache.find(*k) is not None}
-        taken = sorted(
-            f"{kind}/{name}"
-            for kind, name in {(i.kind, i.name) for i in others if i.key is None}
-            if app and name.startswith((f"{app.project}-", f"{app.project}_"))
-        )
         own = self._own()
-        if own is not None and any(_hands_over_to(item, own.handle) for item in items):
+        if own is not None and own.handle in there.handed_to:
             own = replace(own, helped=True)
             weights.append("handover")
         return ObservedState(
             target=self._target,
             taken_at=taken_at,
             live={key: tuple(sorted(live[key], key=lambda one: (one.name, one.handle))) for key in sorted(live)},
-            digest=fingerprint(self._secret_key, canonical_json([sorted(weights), taken, dict(images)])),
-            foreign=foreign,
+            digest=fingerprint(self._secret_key, canonical_json([sorted(weights), there.taken(app), dict(images)])),
             images=images,
             facts=facts,
             own=own,
@@ -147,47 +148,3 @@ class Observer:
         read = _Read(item, names, detail, live, weigh(live, self._secret_key))
         self._read[item.kind, item.handle] = read
         return read
-
-
-def _hands_over_to(item: Item, handle: str) -> bool:
-    # What is only known from a list has its labels elsewhere.
-    labels = item.inspect.get("Labels") or labels_of(Kind.CONTAINER, item.inspect)
-    return item.housekeeping == HANDOVER and labels.get(HANDED_TO) == handle
-
-
-def _names(items: Sequence[Item]) -> Mapping[AppKey, Names]:
-    """How the ids of each application's objects read in its specs."""
-    services: dict[AppKey, dict[str, str]] = defaultdict(dict)
-    contents: dict[AppKey, dict[str, str]] = defaultdict(dict)
-    networks = {item.handle: item.name for item in items if item.kind is Kind.NETWORK}
-    apps: set[AppKey] = set()
-    for item in items:
-        if item.key is None:
-            continue
-        apps.add(item.key.app)
-        if item.key.kind is Kind.CONTAINER:
-            services[item.key.app] |= {item.handle: item.key.name, item.name: item.key.name}
-        elif item.key.kind is Kind.CONTENT:
-            contents[item.key.app][item.name] = str(item.inspect.get("Mountpoint") or "")
-    return {app: Names(services=services[app], contents=contents[app], networks=networks) for app in sorted(apps)}
-
-
-def _volume_users(items: Sequence[Item]) -> Mapping[str, frozenset[tuple[AppKey | None, str]]]:
-    """Whose containers, and which, mount a volume, by its name; those that only look into one do not count."""
-    found: dict[str, set[tuple[AppKey | None, str]]] = defaultdict(set)
-    for item in items:
-        if item.kind is Kind.CONTAINER and not item.housekeeping:
-            for mount in item.inspect.get("Mounts") or ():
-                if mount.get("Type") == "volume" and mount.get("Name"):
-                    found[str(mount["Name"])].add((item.key.app if item.key else None, item.name))
-    return {volume: frozenset(users) for volume, users in found.items()}
-
-
-def _strangers(items: Sequence[Item]) -> Mapping[str, tuple[str, ...]]:
-    """Names of containers that are not ours, by the networks they are attached to."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for item in items:
-        if item.kind is Kind.CONTAINER and item.key is None:
-            for network in item.networks:
-                found[network].append(item.name)
-    return {network: tuple(sorted(found[network])) for network in found}

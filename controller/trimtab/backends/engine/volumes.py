@@ -9,8 +9,8 @@ from trimtab.backends.engine import archives, filler, volume_tree
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs
 from trimtab.backends.engine.convert import volume_body
 from trimtab.backends.engine.errors import Missing, Taken
+from trimtab.backends.engine.inventory import FILLING_SUFFIX
 from trimtab.backends.engine.labels import INSTALLATION, KIND
-from trimtab.backends.engine.observe import FILLING_SUFFIX
 from trimtab.backends.engine.steps import CopyVolume, CreateVolume, RemoveVolume, SettleVolume
 from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict

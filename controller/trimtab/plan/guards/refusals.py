@@ -60,10 +60,10 @@ def _never_pulled(changes: tuple[Change, ...]) -> list[Diagnostic]:
 
 def _missing_externals(inputs: GuardInputs) -> list[Diagnostic]:
     present = {(live.key.kind, live.name) for lives in inputs.observed.live.values() for live in lives}
-    present |= set(inputs.observed.foreign)
 
     def missing(resource: Resource) -> bool:
-        return resource.external and (resource.key.kind, resource.name) not in present
+        name = (resource.key.kind, resource.name)
+        return resource.external and name not in present and name not in inputs.observed.foreign
 
     return [
         problem(

@@ -20,6 +20,7 @@ from trimtab.ports import Clock, ImageRetention, Store
 from trimtab.runtime.carry import Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.drifting import DriftTeller
+from trimtab.runtime.fulllooks import FullLooks
 from trimtab.runtime.gate import Asked, Gate, Hold
 from trimtab.runtime.hooks import Farewell, farewell, hook_options
 from trimtab.runtime.order import Order
@@ -81,6 +82,7 @@ class Reconciler(Generic[StepT]):
         self._clock = clock
         self._targets = Targets(catalog, planner, store.holds, carrier.sink, clock)
         self._tries = Tries()
+        self._full_looks = FullLooks(clock)
         means = Means(
             catalog=catalog,
             carrier=carrier,
@@ -172,7 +174,7 @@ class Reconciler(Generic[StepT]):
             application=app,
             snapshot=snapshot,
             prune=app.sync_policy.prune if app is not None else view.prune,
-            fresh=trigger.kind is TriggerKind.TIMER,
+            fresh=trigger.kind is TriggerKind.TIMER and self._full_looks.due(),
             images=target.images,
             # Going back to an older release is not a release: its migrations would meet what the newer ones left.
             hooks=hook_options(
