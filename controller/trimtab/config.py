@@ -49,6 +49,7 @@ class Config:
     docker_host: str = ""
     listen: str = "127.0.0.1:8410"
     http_hosts: str = ""
+    http_token_file: str = ""
     poll_interval_s: float = 30.0
     resync_interval_s: float = 300.0
     settle_s: float = 5.0

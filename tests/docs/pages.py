@@ -194,6 +194,7 @@ SETTINGS: Mapping[str, str] = {
     "docker_host": "The engine: `unix://`, `tcp://` or `ssh://`. Empty: `DOCKER_HOST`, else the local socket.",
     "listen": "Where status, metrics and API are served; `off` for nowhere.",
     "http_hosts": "Names under which the listener is asked, beside `localhost` and addresses; separated by commas.",
+    "http_token_file": "A file with the token that HTTP requests for a change have to bring; needed beyond loopback.",
     "poll_interval_s": "How often a remote repository is asked. Local ones are watched as well.",
     "resync_interval_s": "How often everything is looked at although nothing happened.",
     "settle_s": "How long all containers have to run well before a release counts as healthy.",

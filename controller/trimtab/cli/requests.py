@@ -6,7 +6,7 @@ import getpass
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from string import hexdigits
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,7 +62,10 @@ def suspend(
 ) -> None:
     """Leave an application alone: nothing is changed until resumed; drift is still reported."""
     with explained():
-        arguments = {"reason": reason, "until": _moment(until)}
+        from trimtab.wiring.asking import moment
+
+        over = moment(until, datetime.now(UTC))
+        arguments = {"reason": reason, "until": over.isoformat() if over is not None else ""}
     ask(
         app,
         RequestVerb.SUSPEND,
@@ -179,22 +182,3 @@ def _who() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return ""
-
-
-def _moment(text: str) -> str:
-    from trimtab.config import seconds
-    from trimtab.errors import ConfigError
-
-    if not text:
-        return ""
-    try:
-        return (datetime.now(UTC) + timedelta(seconds=seconds(text))).isoformat()
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"--until '{text}' is neither a time nor a duration", hint="such as 2026-01-31T18:00 or 2h"
-        ) from None
-    return (at if at.tzinfo else at.astimezone()).isoformat()

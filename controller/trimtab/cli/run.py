@@ -85,9 +85,11 @@ def run(
             server = None
             try:
                 if chosen.listen != "off":
+                    from trimtab.web.authority import read_token
                     from trimtab.web.server import serve
 
-                    server = serve(chosen.listen, read_side(controller), hosts=chosen.http_hosts.split(","))
+                    hosts, token = chosen.http_hosts.split(","), read_token(chosen.http_token_file)
+                    server = serve(chosen.listen, read_side(controller), hosts=hosts, token=token)
                     tell(f"status at {server.address}")
                 controller.start()
                 for repository in chosen.repositories:

@@ -164,7 +164,7 @@ class RequestBox(Protocol):
         ...
 
     def changed(self) -> bool:
-        """Whether another process wrote since the last time this was asked; costs microseconds."""
+        """Whether there may be a new one since the last time this was asked; costs microseconds."""
         ...
 
     def pending(self) -> tuple[Request, ...]:

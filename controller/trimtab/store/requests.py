@@ -20,6 +20,7 @@ class Requests:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._submitted = False
 
     def submit(
         self, app: AppKey, verb: RequestVerb, *, by: str = "", arguments: Mapping[str, str] | None = None
@@ -40,7 +41,9 @@ class Requests:
             connection.execute("DELETE FROM requests WHERE id <= ? AND state != 'pending'", ((number or 0) - KEEP,))
             return number or 0
 
-        return self._database.transaction(work)
+        request = self._database.transaction(work)
+        self._submitted = True
+        return request
 
     def get(self, request: int) -> Request | None:
         """One request with its answer."""
@@ -48,8 +51,9 @@ class Requests:
         return _request(rows[0]) if rows else None
 
     def changed(self) -> bool:
-        """Whether another process wrote since the last time this was asked."""
-        return self._database.changed_outside()
+        """Whether another process wrote, or this one left a request, since the last time this was asked."""
+        submitted, self._submitted = self._submitted, False
+        return self._database.changed_outside() or submitted
 
     def pending(self) -> tuple[Request, ...]:
         """Those nobody has seen, oldest first."""

@@ -1,9 +1,10 @@
-"""The routes. All of them read; a method that would change something is answered with 405."""
+"""The routes that read, and where those that ask for something are added (asking.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Query, Response
@@ -17,6 +18,8 @@ from trimtab.model.output import OutputLine
 from trimtab.model.status import AppStatus
 from trimtab.plan.render.records import event_document, release_document, status_document
 from trimtab.web import models, problems
+from trimtab.web.asking import asking
+from trimtab.web.authority import Authority
 from trimtab.web.backend import Backend
 from trimtab.web.callers import Callers
 from trimtab.web.edge import Edge
@@ -37,12 +40,14 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 _LISTED = 10
 
 
-def create_app(backend: Backend, streams: Streams, now: Callable[[], datetime], callers: Callers) -> FastAPI:
+def create_app(
+    backend: Backend, streams: Streams, now: Callable[[], datetime], callers: Callers, authority: Authority
+) -> FastAPI:
     """The application, ready for a server."""
     app = FastAPI(
         title="Trimtab",
         version=__version__,
-        summary="What Git says is what runs: the read side.",
+        summary="What Git says is what runs.",
         openapi_url="/api/openapi.json",
         # Their pages load scripts from elsewhere.
         docs_url=None,
@@ -53,6 +58,7 @@ def create_app(backend: Backend, streams: Streams, now: Callable[[], datetime], 
     app.include_router(_process(backend, now))
     app.include_router(_applications(backend), prefix="/api/v1")
     app.include_router(_streaming(backend, streams), prefix="/api/v1")
+    app.include_router(asking(backend, authority, now, partial(_known, backend), _ERRORS), prefix="/api/v1")
     app.add_middleware(Edge, callers=callers)
     return app
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from trimtab.model.keys import AppKey
 from trimtab.model.output import OutputLine
-from trimtab.model.records import Release, StoredEvent
+from trimtab.model.records import Release, Request, RequestVerb, StoredEvent
 from trimtab.model.status import AppStatus
 
 
@@ -24,7 +24,7 @@ class Output(Protocol):
 
 
 class Backend(Protocol):
-    """The read side of a controller."""
+    """A controller as HTTP sees it: what can be read, and requests, which the controller performs itself."""
 
     def ready(self) -> str:
         """Why it is not ready yet; "" when it is."""
@@ -68,4 +68,12 @@ class Backend(Protocol):
 
     def output(self, app: AppKey, service: str, *, tail: int | None, follow: bool) -> Output:
         """The output of an application's containers. Raises UserError, BackendUnavailable."""
+        ...
+
+    def ask(self, app: AppKey, verb: RequestVerb, arguments: Mapping[str, str]) -> int:
+        """Leave a request; its number. Raises TransientError when it cannot be written."""
+        ...
+
+    def request(self, number: int) -> Request | None:
+        """A request and what became of it."""
         ...

@@ -221,3 +221,14 @@ class PlanDocument(Answer):
     steps: int
     verdict: str
     diagnostics: list[PlannedDiagnostic]
+
+
+class Asked(Answer):
+    """A request, and what became of it: ``pending``, ``accepted`` (on its way), ``done`` or ``refused``."""
+
+    formatVersion: int  # noqa: N815
+    request: int
+    app: str
+    verb: str
+    state: str
+    answer: str

@@ -42,17 +42,18 @@ def serve(
     now: Callable[[], datetime] = _now,
     heartbeat_s: float = HEARTBEAT_S,
     hosts: Iterable[str] = (),
+    token: str = "",
 ) -> Server:
     """Listen, and return when requests are answered. ``listen`` is host:port, [address]:port, :port or port (0: any).
 
-    ``hosts`` are names under which it is asked, beside localhost and addresses.
+    ``hosts`` are names under which it is asked, beside localhost and addresses; who asks for a change needs ``token``.
 
     Raises:
         ConfigError: the address cannot be used.
     """
     listener = _bind(listen)
     try:
-        return Server(listener, backend, now, heartbeat_s, hosts)
+        return Server(listener, backend, now, heartbeat_s=heartbeat_s, hosts=hosts, token=token)
     except BaseException:
         listener.close()
         raise
@@ -66,17 +67,21 @@ class Server:
         listener: socket.socket,
         backend: Backend,
         now: Callable[[], datetime],
+        *,
         heartbeat_s: float,
-        hosts: Iterable[str] = (),
+        hosts: Iterable[str],
+        token: str,
     ) -> None:
         from trimtab.web.app import create_app
+        from trimtab.web.authority import Authority
         from trimtab.web.callers import Callers
 
         host, port = listener.getsockname()[:2]
         self.host, self.port = str(host), int(port)
         self._streams = Streams(backend, heartbeat_s=heartbeat_s)
         self._leaving = asyncio.Event()
-        self._server = _uvicorn(create_app(backend, self._streams, now, Callers.of(self.host, hosts)), self._leaving)
+        callers, authority = Callers.of(self.host, hosts), Authority.of(self.host, token)
+        self._server = _uvicorn(create_app(backend, self._streams, now, callers, authority), self._leaving)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving = threading.Event()
         self._failure: BaseException | None = None

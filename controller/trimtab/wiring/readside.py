@@ -1,4 +1,4 @@
-"""A controller's own parts as the HTTP side reads them. Nothing here can change anything."""
+"""A controller's own parts as the HTTP side sees them; what it asks for is left as the command line leaves it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trimtab.backends.engine.output import ApplicationOutput
 from trimtab.errors import ManifestError, TrimtabError
 from trimtab.model.diagnostics import Severity
 from trimtab.model.keys import AppKey
-from trimtab.model.records import Release, StoredEvent
+from trimtab.model.records import Release, Request, RequestVerb, StoredEvent
 from trimtab.model.status import AppStatus
 from trimtab.model.windows import SyncWindow
 from trimtab.observability.events import EventFanOut, Subscription
@@ -147,6 +147,14 @@ class ReadSide(Generic[StepT]):
     def output(self, app: AppKey, service: str, *, tail: int | None, follow: bool) -> ApplicationOutput:
         """The output of an application's containers."""
         return self._open_output(app, service, tail=tail, follow=follow)
+
+    def ask(self, app: AppKey, verb: RequestVerb, arguments: Mapping[str, str]) -> int:
+        """Leave a request; its number."""
+        return self._store.requests.submit(app, verb, by="http", arguments=arguments)
+
+    def request(self, number: int) -> Request | None:
+        """A request and what became of it."""
+        return self._store.requests.get(number)
 
 
 def read_side(controller: Controller) -> ReadSide[EngineStep]:

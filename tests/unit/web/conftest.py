@@ -73,6 +73,7 @@ class World:
     events: EventFanOut
     metrics: Metrics
     repo: GitRepo
+    reading: ReadSide[Any] | None = None
     server: Server | None = None
     not_read: str = ""
     engine_error: str = ""
@@ -137,6 +138,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         repositories_ready=lambda: made.not_read,
         open_output=made.open_output,
     )
+    made.reading = reading
     made.server = serve("127.0.0.1:0", reading, now=lambda: NOW, heartbeat_s=0.2)
     try:
         yield made
