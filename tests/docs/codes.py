@@ -52,7 +52,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT3206": "held: a service is promoted by hand, and its new containers cannot be prepared beside the old ones",
     "TT3207": "held: new containers run well beside those that serve, and wait for promotion",
     "TT3208": "held: a new container that waits for promotion does not run well any more",
-    "TT3209": "held: all applications of a repository, or more than half and more than 3, are gone from Git at once",
+    "TT3209": "held: more than half of a repository's applications, and more than 3, are gone from Git at once",
     "TT4120": "a build uses what only BuildKit has, and `docker buildx` is not there",
     "TT4121": "a build uses a limit that the BuildKit of this engine ignores",
     "TT4201": "an image may not be pulled: the registry wants a login, or another one",

@@ -66,8 +66,7 @@ class Sweeps:
         owner = self._catalog.owner(view.key)
         siblings = [v for v in self._catalog.views() if v.prune and self._catalog.owner(v.key) is owner]
         gone = [v.key for v in siblings if v.removed]
-        everything = len(gone) == len(siblings) and len(gone) > 1
-        if not everything and (len(gone) <= PRUNE_COUNT or len(gone) <= len(siblings) * PRUNE_SHARE):
+        if len(gone) <= PRUNE_COUNT or len(gone) <= len(siblings) * PRUNE_SHARE:
             return {}
         why = f"{len(gone)} of {len(siblings)} applications of its repository are gone from Git at {view.revision[:7]}"
         return dict.fromkeys(gone, why)
