@@ -33,6 +33,10 @@ def _disconnect(shop: Shop) -> None:
     shop.scope.api.disconnect_container_from_network(f"{shop.name}-store-1", f"{shop.name}_front")
 
 
+def _rename(shop: Shop) -> None:
+    shop.scope.api.rename(f"{shop.name}-store-1", f"{shop.name}-old")
+
+
 def _runs(shop: Shop, service: str) -> bool:
     containers = shop.containers()
     name = f"{shop.name}-{service}-1"
@@ -63,9 +67,14 @@ def _networks(shop: Shop) -> list[str]:
         ),
         (_stop, ["store-1"], lambda shop: _runs(shop, "store")),
         (_update, ["web-1", "mem_limit", "64 MiB", "by `update`"], lambda shop: _memory(shop) == 0),
+        (
+            _rename,
+            ["store-1", "container_name", "by `rename`"],
+            lambda shop: _runs(shop, "store") and f"{shop.name}-old" not in shop.containers(),
+        ),
         (_disconnect, ["store-1", "networks", "by `disconnect`"], lambda shop: f"{shop.name}_front" in _networks(shop)),
     ],
-    ids=["rm -f", "stop", "update", "network disconnect"],
+    ids=["rm -f", "stop", "update", "rename", "network disconnect"],
 )
 def test_a_live_edit_is_shown_and_put_right(
     shop: Shop, break_it: Callable[[Shop], None], words: list[str], is_right: Callable[[Shop], bool]

@@ -189,3 +189,24 @@ def test_an_image_that_goes_is_missed(drive: Driving, events: list[EngineEvent],
     eventually(lambda: drive.driver.observe(drive.app, images=[ref]).images[ref], what="the tag is seen", timeout_s=10)
     docker_api.remove_image(ref)
     eventually(lambda: not drive.driver.observe(drive.app, images=[ref]).images[ref], what="it is missed", timeout_s=10)
+
+
+def test_one_of_ours_is_known_under_another_name_and_a_copy_of_its_labels_is_not(
+    drive: Driving, events: list[EngineEvent], docker_api: docker.APIClient, engine_url: str
+) -> None:
+    container_id, step = drive.run()
+    drive.driver.observe(drive.app)
+    docker_api.rename(container_id, f"{drive.name}-other")
+    twin = docker_api.create_container(BASE_IMAGE, ["true"], name=f"{drive.name}-twin", labels=dict(step.labels))["Id"]
+
+    def found(driver: EngineDriver) -> list[tuple[str, str, str]]:
+        lives = driver.observe(drive.app, fresh=True).live.get(step.key, ())
+        return [(live.handle, live.name, live.renamed_from) for live in lives]
+
+    wanted = [(container_id, f"{drive.name}-other", step.name)]
+    eventually(lambda: found(drive.driver) == wanted, what="it is seen under its other name")
+    with driving(drive.name, engine_url) as later:
+        assert found(later.driver) == [], "labels alone say nothing"
+        later.driver.recognise([container_id])
+        assert found(later.driver) == wanted
+    assert twin

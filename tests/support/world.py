@@ -149,6 +149,7 @@ class World:
         self.reads = 0
         self.writes = 0
         self.performed: list[steps.EngineStep] = []
+        self.made_here: set[str] = set()
         self.violations: list[str] = []
         self._count = 0
         self._listeners: list[Callable[[EngineEvent], None]] = []
@@ -171,7 +172,7 @@ class World:
             live: dict[ResourceKey, list[Live]] = {}
             foreign: dict[tuple[Kind, str], str] = {}
             for kind, name, handle, found in self._objects():
-                key = self.owner(found.labels, name)
+                key = self.owner(found.labels, name) or self._renamed(handle, found.labels)
                 if key is None or (app is not None and key.app != app):
                     foreign[kind, name] = handle
                 else:
@@ -223,6 +224,12 @@ class World:
 
     def owner(self, found: Mapping[str, str], name: str) -> ResourceKey | None:
         return _owner(frozenset(found.items()), name, self.seal_key, self.installation)
+
+    def _renamed(self, handle: str, found: Mapping[str, str]) -> ResourceKey | None:
+        """A container that was made here is known by its id, whatever a person calls it."""
+        if handle not in self.made_here:
+            return None
+        return labels.made_for(found, seal_key=self.seal_key, installation=self.installation)
 
     def named(self, name: str) -> Container:
         return next(c for c in self.containers.values() if c.name == name)
@@ -340,6 +347,7 @@ class World:
                 inherited=inherited,
                 running=running,
                 image_id=found.image_id,
+                renamed_from=labels.renamed_from(found.labels, found.name),
                 created_at=None,
                 wave=wave_of(found.labels),
             )
@@ -650,6 +658,7 @@ class World:
                 # As the engine does: a volume of that name, without labels.
                 self.volumes[source] = Volume(source, {})
         made = self._new_container(step.name, {**spec["Config"].get("Labels", {}), **step.labels}, spec)
+        self.made_here.add(made.id)
         self._wrote("container", "create", made.id, made.name, made.labels)
         return {"id": made.id}
 

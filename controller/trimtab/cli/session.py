@@ -147,6 +147,7 @@ def open_session(
         store.close()
         raise
     try:
+        wiring.recognise(engine, store)
         if watch:
             engine.driver.watch(lambda _event: None)
         planner = wiring.open_planner(engine, store, config)

@@ -58,7 +58,8 @@ class Live:
     ``endpoints`` of a network or volume: names of attached containers that are not the application's. ``adopted``: it
     was taken over as it was, under this name, which need not be the one that we would give it; "" for what we made.
     ``was`` is the key that its labels say, when a `moved` gives it another. ``copied_from`` names the volume that a
-    volume's data was copied from.
+    volume's data was copied from. ``renamed_from`` is the name that we made a container for, where somebody gave it
+    another one since.
     """
 
     key: ResourceKey
@@ -77,6 +78,7 @@ class Live:
     adopted: str = ""
     was: ResourceKey | None = None
     copied_from: str = ""
+    renamed_from: str = ""
     wave: int = 0
 
 

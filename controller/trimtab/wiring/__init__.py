@@ -1,6 +1,6 @@
 """The only place that builds concrete objects: which store, which engine, which sources, put together."""
 
-from trimtab.wiring.engine import Engine, EngineRetention, installation_key, open_engine, open_store
+from trimtab.wiring.engine import Engine, EngineRetention, installation_key, open_engine, open_store, recognise
 from trimtab.wiring.repositories import (
     default_name,
     open_catalog,
@@ -20,4 +20,5 @@ __all__ = [
     "open_repository",
     "open_source",
     "open_store",
+    "recognise",
 ]

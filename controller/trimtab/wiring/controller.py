@@ -37,7 +37,7 @@ from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.triggers import EngineTrigger, RepositoryTrigger, Resync
 from trimtab.runtime.witness import Witness
 from trimtab.runtime.workqueue import WorkQueue
-from trimtab.wiring.engine import EngineRetention, open_engine, open_store
+from trimtab.wiring.engine import EngineRetention, open_engine, open_store, recognise
 from trimtab.wiring.repositories import open_catalog, open_planner, open_repository
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Controller:
             self.engine.close()
             self.store.close()
             raise
+        recognise(self.engine, self.store)
         self.planner = open_planner(self.engine, self.store, config, self._learn_secrets)
         repositories = [open_repository(item, config) for item in config.repositories]
         self.catalog = open_catalog(repositories, self.store, config, self.planner)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trimtab.backends.engine.dialect import EngineDialect
 from trimtab.config import Config
 from trimtab.errors import ConfigError, TrimtabError
+from trimtab.model.keys import Kind
 from trimtab.runtime.clock import SystemClock
 from trimtab.store.sqlite import SqliteStore
 
@@ -99,6 +100,13 @@ def open_engine(
         ),
         key_is_kept=kept,
     )
+
+
+def recognise(engine: Engine, store: SqliteStore) -> None:
+    """Tell the engine's driver which containers were made here, so that it knows them under any name."""
+    applied = store.applied
+    objects = (one for app in applied.apps() for one in applied.objects(app).values())
+    engine.driver.recognise(one.handle for one in objects if one.key.kind is Kind.CONTAINER and one.handle)
 
 
 def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tuple[bytes, bool]:

@@ -8,14 +8,14 @@ come. And whenever the event stream was interrupted, nothing that is known count
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trimtab.backends.engine import looks
-from trimtab.backends.engine.adoptions import Adopted, Adoptions, Place
+from trimtab.backends.engine.adoptions import Adopted, Place
 from trimtab.backends.engine.endings import Endings
 from trimtab.backends.engine.events import RawEvent
-from trimtab.backends.engine.items import HOUSEKEEPING, Identify, Item, Recogniser
+from trimtab.backends.engine.items import HOUSEKEEPING, Item, Recogniser
 from trimtab.backends.engine.known_images import KnownImages
 from trimtab.backends.engine.labels import KIND
 from trimtab.backends.engine.live import labels_of
@@ -30,12 +30,12 @@ _KINDS = {"container": Kind.CONTAINER, "network": Kind.NETWORK, "volume": Kind.V
 
 
 class EngineCache:
-    """Every object of the engine. ``identify`` tells whose an object is from its labels and name."""
+    """Every object of the engine, as ``recogniser`` makes them of what is read."""
 
-    def __init__(self, client: EngineClient, identify: Identify, installation: str, adoptions: Adoptions) -> None:
+    def __init__(self, client: EngineClient, recogniser: Recogniser) -> None:
         self._client = client
-        self._adoptions = adoptions
-        self._recogniser = Recogniser(identify=identify, installation=installation, adoptions=adoptions)
+        self._adoptions = recogniser.adoptions
+        self._recogniser = recogniser
         self._images = KnownImages(client)
         self._endings = Endings()
         self._reading = threading.Lock()
@@ -111,6 +111,7 @@ class EngineCache:
             handles = {handle for kind, handle in found if kind is Kind.CONTAINER}
             self._endings.keep_only(handles)
             self._touched = {h: v for h, v in self._touched.items() if h in handles}
+            self._recogniser.ours.intersection_update(handles)
 
     def _read(self, kind: Kind, handle: str) -> None:
         inspect = looks.one(self._client, kind, handle)
@@ -130,6 +131,12 @@ class EngineCache:
         """Read again what a record speaks of, now that it says something else."""
         for kind, handle in places:
             self._read(kind, handle)
+
+    def recognise(self, handles: Iterable[str]) -> None:
+        """Containers with these ids are ours if their labels say so, whatever they are called by now."""
+        with self._lock:
+            self._recogniser.ours.update(handles)
+            self._whole = False
 
     def suppose(self, objects: tuple[Adopted, ...]) -> None:
         """Look as if these had been adopted."""

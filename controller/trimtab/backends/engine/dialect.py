@@ -66,7 +66,11 @@ class EngineDialect:
             fields = (*fields, was)
         elif not live.adopted and live.name not in {want.name, staging_name(want.name, live.digest)}:
             # Its labels carry the name that it was made for: under another one it would not be known as ours.
-            named = FieldChange(path="/Name", attribute="container_name", before=live.name, after=want.name)
+            # Renamed by somebody, it only needs that name back.
+            back = live.renamed_from == want.name
+            named = FieldChange(
+                path="/Name", attribute="container_name", before=live.name, after=want.name, in_place=back
+            )
             fields = (*fields, named)
         if live.running.status is RunState.DEAD:
             fields = (*fields, FieldChange(path="/State/Status", attribute="status", before="dead", after="running"))

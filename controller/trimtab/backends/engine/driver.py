@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -28,7 +28,7 @@ from trimtab.backends.engine.bench import Bench
 from trimtab.backends.engine.cache import EngineCache
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.events import EventStream, RawEvent
-from trimtab.backends.engine.items import Item
+from trimtab.backends.engine.items import Item, Recogniser
 from trimtab.backends.engine.logs import tail
 from trimtab.backends.engine.observe import Observer
 from trimtab.backends.engine.own import find_own
@@ -80,7 +80,16 @@ class EngineDriver:
         def identify(found: Mapping[str, str], name: str) -> ResourceKey | None:
             return labels.identify(found, name, seal_key=seal_key, installation=installation)
 
-        self._cache = EngineCache(client, identify, installation, Adoptions(installation, seal_key))
+        def made_for(found: Mapping[str, str]) -> ResourceKey | None:
+            return labels.made_for(found, seal_key=seal_key, installation=installation)
+
+        recogniser = Recogniser(
+            identify=identify,
+            made_for=made_for,
+            installation=installation,
+            adoptions=Adoptions(installation, seal_key),
+        )
+        self._cache = EngineCache(client, recogniser)
         self._observer = Observer(
             self._cache, target=target, facts=self.facts, secret_key=seal_key, now=now, own=self.own
         )
@@ -132,6 +141,10 @@ class EngineDriver:
     def observe(self, app: AppKey | None = None, *, images: Sequence[str] = (), fresh: bool = False) -> ObservedState:
         """Everything of one application (or of all)."""
         return self._observer.observe(app, images, fresh=fresh)
+
+    def recognise(self, handles: Iterable[str]) -> None:
+        """Containers that this installation is known to have made: they are ours also under another name."""
+        self._cache.recognise(handles)
 
     def suppose(self, objects: Sequence[Adopted]) -> None:
         """Observe as if these had been adopted, in this process only: how a plan would look then."""

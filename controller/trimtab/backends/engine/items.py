@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.backends.engine.adoptions import RECORD, Adopted, Adoptions
@@ -13,6 +13,7 @@ from trimtab.backends.engine.live import labels_of
 from trimtab.model.keys import Kind, ResourceKey
 
 Identify = Callable[[Mapping[str, str], str], ResourceKey | None]
+MadeFor = Callable[[Mapping[str, str]], ResourceKey | None]
 Inspect = Mapping[str, Any]
 
 # Our own bookkeeping on the engine: neither an application's object nor anybody else's.
@@ -39,18 +40,26 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recogniser:
-    """Makes items of what the engine answers. ``identify`` tells whose an object is from its labels and name."""
+    """Makes items of what the engine answers.
+
+    ``identify`` tells whose an object is from its labels and name, ``made_for`` from its labels alone: that counts for
+    containers whose ids are known to be ``ours``, for those can be renamed, and their labels cannot be changed.
+    """
 
     identify: Identify
+    made_for: MadeFor
     installation: str
     adoptions: Adoptions
+    ours: set[str] = field(default_factory=set)
 
     def item(self, kind: Kind, handle: str, name: str, labels: Mapping[str, str], inspect: Inspect) -> Item:
         """One object of which all this is known."""
         role = labels.get(KIND, "")
         housekeeping = role if role in HOUSEKEEPING and labels.get(INSTALLATION) == self.installation else ""
         attached = ((inspect.get("NetworkSettings") or {}).get("Networks") or {}) if kind is Kind.CONTAINER else {}
-        key = None if housekeeping else self.identify(labels, name)
+        key = None if housekeeping else self.identify(labels, name) or self._renamed(handle, labels)
+        if kind is Kind.CONTAINER and key is not None:
+            self.ours.add(handle)
         adopted = None if housekeeping or key is not None else self.adoptions.of(kind, handle, inspect)
         return Item(
             kind=kind,
@@ -62,6 +71,10 @@ class Recogniser:
             housekeeping=housekeeping,
             networks=tuple(sorted(attached)),
         )
+
+    def _renamed(self, handle: str, labels: Mapping[str, str]) -> ResourceKey | None:
+        key = self.made_for(labels) if handle in self.ours else None
+        return key if key is not None and key.kind is Kind.CONTAINER else None
 
     def inspected(self, kind: Kind, handle: str, inspect: Inspect) -> Item:
         """One that was inspected by itself."""

@@ -90,6 +90,19 @@ def labels_for(
 
 def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installation: str) -> ResourceKey | None:
     """Whose object it is: its key if labels, seal and name agree that it is ours, else None."""
+    if name not in {labels.get(OBJECT, ""), staging_name(labels.get(OBJECT, ""), labels.get(DIGEST, ""))}:
+        return None
+    return made_for(labels, seal_key=seal_key, installation=installation)
+
+
+def renamed_from(labels: Mapping[str, str], name: str) -> str:
+    """The name that something of ours was made for, if it has another one now; else ""."""
+    made_as = labels.get(OBJECT, "")
+    return "" if name in {made_as, staging_name(made_as, labels.get(DIGEST, ""))} else made_as
+
+
+def made_for(labels: Mapping[str, str], *, seal_key: bytes, installation: str) -> ResourceKey | None:
+    """What the labels and their seal say it is, whatever it is called. A copy of the labels says the same."""
     if labels.get(INSTALLATION) != installation:
         return None
     said = labels.get(SEAL, "")
@@ -98,9 +111,6 @@ def identify(labels: Mapping[str, str], name: str, *, seal_key: bytes, installat
         key: labels[key] for key in (INSTALLATION, APP, NAMESPACE, KIND, NAME, REPLICA, OBJECT, DIGEST) if key in labels
     }
     if not said or said != seal(ours, seal_key):
-        return None
-    final = ours.get(OBJECT, "")
-    if name not in {final, staging_name(final, ours.get(DIGEST, ""))}:
         return None
     try:
         # A version to come may seal other labels, or other kinds: its objects are none of ours.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from trimtab.backends.engine.labels import COPIED_FROM, DIGEST, REVISION, WAVE
+from trimtab.backends.engine.labels import COPIED_FROM, DIGEST, REVISION, WAVE, renamed_from
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, Probe, Running, RunState
@@ -49,6 +49,7 @@ def live_container(
         image_refs=tuple(sorted((image or {}).get("RepoDigests") or ())),
         created_at=_time(inspect.get("Created")),
         wave=wave_of(labels),
+        renamed_from=renamed_from(labels, str(inspect["Name"]).lstrip("/")),
     )
 
 

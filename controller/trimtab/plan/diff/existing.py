@@ -44,6 +44,10 @@ def existing(  # noqa: PLR0917 - the stage's inputs, passed through
         fields=fields,
         origin=fields[0].origin if fields and fields[0].origin else want.origin(""),
     )
+    holder = observed.foreign.get((Kind.CONTAINER, want.name), "") if live.renamed_from else ""
+    if holder:
+        detail = f"it was renamed to {live.name}, and its name is taken by {holder[:12]}, which is not ours"
+        return replace(base, verb=Verb.KEEP, reason=Reason.NAME_TAKEN, detail=detail)
     if chosen.staged is not None or any(not field.in_place for field in fields):
         return _replaced(base, want, live, dialect, contested.get(want.key, frozenset()))
     if fields:
@@ -56,7 +60,7 @@ def existing(  # noqa: PLR0917 - the stage's inputs, passed through
         return replace(
             base, reason=Reason.STOPPED, fields=(state,), detail=str(state.before), disruption=Disruption.RESTART
         )
-    if live.name != want.name and want.key.kind is Kind.CONTAINER:
+    if live.name != want.name and want.key.kind is Kind.CONTAINER and not live.renamed_from:
         name = FieldChange(path="/Name", attribute="name", before=live.name, after=want.name, in_place=True)
         return replace(base, reason=Reason.RENAMED if live.adopted else Reason.UNFINISHED, fields=(name,))
     if chosen.extras and want.key.kind in NAMED:

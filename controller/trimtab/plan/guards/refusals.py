@@ -30,7 +30,7 @@ def _names_taken(changes: tuple[Change, ...]) -> list[Diagnostic]:
     return [
         problem(
             "TT3010",
-            f"{change.key.kind} {change.name} cannot be created: {change.detail}",
+            f"{change.key.kind} {change.name} cannot be {'renamed' if change.before else 'created'}: {change.detail}",
             change.origin or Origin(str(change.key)),
             f"rename, remove or 'trimtab adopt' the other {change.key.kind}, or {_instead(change)}",
         )

@@ -40,7 +40,8 @@ def update(site: Site, change: Change) -> None:
     volumes = written_volumes(want.spec) if start is not None else frozenset()
     for extra in change.extras:
         containers.discard_extra(site, change, extra, started, volumes)
-    if live.name != want.name:
+    # Another name that somebody gave it may be one that is only reported.
+    if live.name != want.name and ("/Name" in states or not live.renamed_from):
         renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, last)
         site.drafts.renames(renamed, want.name)
         last = {renamed}
