@@ -51,8 +51,10 @@ def standing(
     if held.startswith("suspended"):
         return replace(now, health=HealthStatus.SUSPENDED, message=held, suspended=held), "Suspended"
     if held:
-        health = HealthStatus.DEGRADED if held.startswith(UNHEALTHY_CODES) else health
-        return replace(now, health=health, message=held, phase=base.phase), "Held"
+        # Its steps all succeeded; the release that they made did not.
+        unwell = held.startswith(UNHEALTHY_CODES)
+        health, phase = (HealthStatus.DEGRADED, Phase.FAILED) if unwell else (health, base.phase)
+        return replace(now, health=health, message=held, phase=phase), "Held"
     if trouble is not None:
         # What runs is as it was last read; whether that is what Git says now, nobody knows.
         said = message or f"{trouble}; {short(look.desired.revision)} is held"

@@ -72,7 +72,7 @@ class Acting(Generic[StepT]):
             # Not applied before it is promoted.
             means.reporter.staged(look, view)
             return Requeue(0.0)
-        if not target.substitute:
+        if not target.substitute and not target.report_only:
             state = lifecycle.forgiven(state)
         state = lifecycle.applied(state, look.desired, means.clock.now())
         means.store.applied.put(state)

@@ -10,6 +10,7 @@ from trimtab.model.status import HealthStatus, Next, Requeue, Stalled, Wait
 from trimtab.plan import lifecycle
 from trimtab.plan import status as judge
 from trimtab.plan.drift import reported_paths
+from trimtab.runtime.aftermath import Aftermath
 from trimtab.runtime.gate import Hold
 from trimtab.runtime.planner import Look
 from trimtab.runtime.reconciler.current import DENIED_S, RESYNC_S, Means, Pass
@@ -21,25 +22,27 @@ StepT = TypeVar("StepT")
 class Resting(Generic[StepT]):
     """Judges what stands there, and says when to look again."""
 
-    def __init__(self, means: Means[StepT], proving: Proving[StepT]) -> None:
+    def __init__(self, means: Means[StepT], proving: Proving[StepT], aftermath: Aftermath) -> None:
         self._means = means
         self._proving = proving
+        self._aftermath = aftermath
 
     def rest(self, current: Pass[StepT], hold: Hold | None) -> Next:
         """Stage 10 without a stage 9; ``hold`` is why nothing is done about a difference."""
         means, look, view, state, target = self._means, current.look, current.view, current.state, current.target
-        now, held = means.clock.now(), hold.reason if hold is not None else ""
+        now = means.clock.now()
         lines = judge.resource_statuses(look.desired, look.observed, look.plan.changes, now)
         health, message = judge.overall_health(lines)
+        well_in_s = self._aftermath.missing_s(look, state, health) if target.report_only else None
+        hold = None if well_in_s == 0 else hold
+        held = hold.reason if hold is not None else ""
         if look.plan.empty and not held:
             if state.applied_digest != look.desired.digest or state.applied_revision != look.desired.revision:
                 state = lifecycle.applied(state, look.desired, now)
             if not target.substitute and state.failed_digest == look.desired.digest:
                 state = lifecycle.forgiven(state)
         means.drift.leaves(look, held)
-        after: Next = self._after_drift(look) or Requeue(
-            DENIED_S if look.verdict.decision is Decision.DENY else RESYNC_S
-        )
+        after: Next = self._after_drift(look) or Requeue(_again_s(look, well_in_s))
         if look.plan.empty and not held and target.application is not None:
             watched, state = self._proving.watch(current, state, health, message)
             after = watched or after
@@ -81,3 +84,9 @@ class Resting(Generic[StepT]):
         left = [c for c in look.plan.changes if c.reason is Reason.REPORTED or c.reported]
         waits = [resting[c.key, path] for c in left for path in reported_paths(c) if (c.key, path) in resting]
         return Requeue(min(waits) + 0.05) if waits else None
+
+
+def _again_s(look: Look[StepT], well_in_s: float | None) -> float:
+    if look.verdict.decision is Decision.DENY:
+        return DENIED_S
+    return well_in_s + 0.05 if well_in_s else RESYNC_S

@@ -17,6 +17,7 @@ from trimtab.plan.drift import unasked
 from trimtab.plan.own import being_handed_over
 from trimtab.plan.setback import as_way_back
 from trimtab.ports import Clock, ImageRetention, Store
+from trimtab.runtime.aftermath import Aftermath
 from trimtab.runtime.carry import Carrier, Watcher
 from trimtab.runtime.catalog import Catalog
 from trimtab.runtime.drifting import DriftTeller
@@ -94,7 +95,8 @@ class Reconciler(Generic[StepT]):
             healthy_changed=healthy_changed,
         )
         self._acting = Acting(means, self._gate, self._tries, watcher=watcher, command=command)
-        self._resting = Resting(means, Proving(means, retention, settle_s))
+        self._aftermath = Aftermath(clock)
+        self._resting = Resting(means, Proving(means, retention, settle_s), self._aftermath)
 
     def reconcile(self, key: AppKey, trigger: Trigger, cancelled: threading.Event) -> Next:
         """One pass. Raises nothing that it can explain: that becomes a status and a Next."""
@@ -198,7 +200,7 @@ class Reconciler(Generic[StepT]):
     def _hold(self, current: Pass[StepT]) -> Hold | None:
         """Why nothing is done about a difference now; None to go on."""
         target, look = current.target, current.look
-        if target.report_only:
+        if target.report_only and not self._aftermath.repairs(look, current.state):
             return Hold(reason=target.report_only)
         tried = "" if current.requested else self._tries.left_at(look.plan.app, look.desired.digest)
         if tried and not look.plan.empty:
