@@ -36,9 +36,11 @@ def test_every_case_from_the_field_says_where_it_was_met_and_names_a_test() -> N
     proved, _, open_ones = CASES.read_text(encoding="utf-8").partition("\n## Not yet\n")
     rows = [row for row in _rows(proved) if row[0] != "case"]
     assert rows
-    for case, met, does, proof in rows:
-        assert case, met
-        assert MET.fullmatch(met), f"{case}: {met}"
+    for case, *met, does, proof in rows:
+        # What was tried by hand was met nowhere.
+        assert len(met) < 2, case
+        assert all(MET.fullmatch(one) for one in met), f"{case}: {met}"
+        assert case, rows
         assert does, case
         assert any(function for _, function in named(proof)), f"{case}: no test"
     for row in _rows(open_ones):

@@ -658,7 +658,8 @@ class World:
                 # As the engine does: a volume of that name, without labels.
                 self.volumes[source] = Volume(source, {})
         made = self._new_container(step.name, {**spec["Config"].get("Labels", {}), **step.labels}, spec)
-        self.made_here.add(made.id)
+        if self.owner(made.labels, made.name) is not None:
+            self.made_here.add(made.id)
         self._wrote("container", "create", made.id, made.name, made.labels)
         return {"id": made.id}
 

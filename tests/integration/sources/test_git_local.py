@@ -81,6 +81,26 @@ def test_a_commit_is_read_whole(repo: GitRepo, source: GitSource) -> None:
             tree.read(unreadable)
 
 
+def test_what_is_not_committed_is_neither_read_nor_touched(repo: GitRepo, tmp_path: Path) -> None:
+    (repo.path / "compose.yaml").write_text("services: {edited: {}}\n")
+    (repo.path / "notes").write_text("mine")
+    repo.git("add", "notes")
+
+    def state() -> str:
+        files = {f.name: (f.read_bytes(), f.stat().st_mtime_ns) for f in repo.path.iterdir() if f.is_file()}
+        return f"{files} {(repo.path / '.git' / 'index').read_bytes()!r}"
+
+    before = state()
+    source = GitSource(str(repo.path), target="main", data_dir=tmp_path / "of its own")
+    try:
+        tree = source.snapshot().tree
+        assert tree.read("compose.yaml") == FILES["compose.yaml"].encode()
+        assert tree.entry("notes") is None
+    finally:
+        source.close()
+    assert state() == before
+
+
 def test_a_directory_has_the_ids_and_order_that_git_gives(repo: GitRepo, source: GitSource) -> None:
     (repo.path / "run.sh").write_text("#!/bin/sh\n")
     (repo.path / "run.sh").chmod(0o755)
