@@ -97,6 +97,8 @@ def test_a_remote_that_is_away_changes_nothing_and_is_followed_again(shop: Shop)
         assert shop.controller.trimtab("status", shop.name).code == 0
     finally:
         away.rename(shop.repo.remote)
+    # Also without a newer commit: nobody goes on saying that it cannot be read.
+    shop.eventually_settled()
     shop.push_page("Git is back")
     shop.eventually_serves("Git is back")
     shop.eventually_settled()

@@ -118,6 +118,19 @@ def test_a_remote_that_is_gone_is_told_once_asked_less_often_and_told_again_when
     assert len(desk.inbox.got) == 2
 
 
+def test_a_remote_that_is_back_where_it_was_is_read_again() -> None:
+    """Else the applications would go on saying that it cannot be read, until the next commit."""
+    desk = Desk(lambda: ())
+    desk.trigger.look()
+    desk.source.error = GitUnavailable("connection refused")
+    desk.trigger.look()
+    assert desk.reads == 1
+    desk.source.error = None
+    desk.trigger.look()
+    desk.trigger.look()
+    assert desk.reads == 2
+
+
 def test_a_revision_that_could_not_be_read_is_read_again() -> None:
     answers: list[object] = [GitUnavailable("cut off"), (SHOP,)]
 
