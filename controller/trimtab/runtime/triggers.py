@@ -68,7 +68,7 @@ class RepositoryTrigger:
         """Ask once; the seconds until the next time when that is not the usual interval."""
         try:
             revision = self._measured("ls-remote", self._source.poll)
-            # After an outage it is read again also where it was: whoever was told that it cannot be read has to be told.
+            # After an outage it is read again also where it was: whoever was told that it is away has to be told.
             known = revision == self._revision and self.trouble is None
             affected = () if known else sorted(self._measured("fetch", self._refresh))
         except TrimtabError as error:
