@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import engine
 from tests.support.engine import EngineScope, engine_scope
 from tests.support.gitrepo import GitRepo, make_git_hermetic
+from tests.support.leftovers import Lookout, lookout
 
 # No deadline: two busy cores make any time per example a coin toss. CI is repeatable, a developer's run explores.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -68,17 +69,33 @@ def docker_api(engine_url: str) -> Iterator[docker.APIClient]:
         yield api
 
 
+@pytest.fixture(scope="session")
+def engine_lookout(engine_url: str) -> Iterator[Lookout]:
+    """Fails the run when something of its scopes is still on the engine at its end, and names the files."""
+    with lookout(engine_url) as made:
+        yield made
+        left = made.left_for_good()
+    if left:
+        pytest.fail("\n".join(["left on the engine:", *left]), pytrace=False)
+
+
 @pytest.fixture
-def scope(docker_api: docker.APIClient) -> Iterator[EngineScope]:
+def scope(
+    docker_api: docker.APIClient, engine_lookout: Lookout, request: pytest.FixtureRequest
+) -> Iterator[EngineScope]:
     """This test's own names and labels on the engine; all that carries them is removed afterwards."""
     with engine_scope(docker_api) as made:
+        engine_lookout.follows(made, request.node.nodeid)
         yield made
 
 
 @pytest.fixture(scope="module")
-def module_scope(docker_api: docker.APIClient) -> Iterator[EngineScope]:
+def module_scope(
+    docker_api: docker.APIClient, engine_lookout: Lookout, request: pytest.FixtureRequest
+) -> Iterator[EngineScope]:
     """As ``scope``, shared by the tests of one file: starting containers is what takes the time."""
     with engine_scope(docker_api) as made:
+        engine_lookout.follows(made, request.node.nodeid)
         yield made
 
 

@@ -76,7 +76,9 @@ class EngineScope:
 
     def images(self) -> list[dict[str, Any]]:
         """Every image of this scope: labelled, or with a tag one of whose parts starts with the scope's name."""
-        tags = self.api.images(filters={"reference": [f"{self.name}*", f"*/{self.name}*", f"*/*/{self.name}*"]})
+        # A star does not match a slash.
+        names = (f"{self.name}*", f"{self.name}*/*", f"*/{self.name}*", f"*/*/{self.name}*")
+        tags = self.api.images(filters={"reference": list(names)})
         labelled = [
             image for label in OUR_LABELS for image in self.api.images(filters={"label": f"{label}={self.name}"})
         ]
