@@ -30,7 +30,7 @@ services:
         echo migrating to {version}; sleep {takes}
         test {code} = 0 && echo migrate-{version} >>/data/log
         exit {code}
-    volumes: ["data:/data"]
+    volumes: ["data:/data", /scratch]
     x-trimtab: {{hook: PreSync}}
   cache:
     image: {image}
@@ -50,17 +50,17 @@ services:
   smoke:
     image: {image}
     command: [sh, -c, "echo smoke-{version} >>/data/log"]
-    volumes: ["data:/data"]
+    volumes: ["data:/data", /scratch]
     x-trimtab: {{hook: PostSync, hookDeletePolicy: HookSucceeded}}
   backup:
     image: {image}
     command: [sh, -c, "echo backup >>/data/log"]
-    volumes: ["data:/data"]
+    volumes: ["data:/data", /scratch]
     x-trimtab: {{hook: PreDelete}}
   report:
     image: {image}
     command: [sh, -c, "echo report >>/data/log; echo all is well; sleep 2"]
-    volumes: ["data:/data"]
+    volumes: ["data:/data", /scratch]
   sweep:
     image: {image}
     command: [sh, -c, "echo sweep >>/data/log"]

@@ -183,6 +183,6 @@ def test_what_is_written_plans_nothing_for_what_runs(stage: Stage) -> None:
             assert acting == [], text
             assert look.verdict.diagnostics == (), text
         finally:
-            drive.do(RemoveContainer(container=Existing(container_id), name="any", force=True))
+            drive.do(RemoveContainer(container=Existing(container_id), name="any", force=True, scratch=True))
 
     property_()

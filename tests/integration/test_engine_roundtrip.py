@@ -59,7 +59,7 @@ def test_a_created_container_has_no_drift(drive: Driving) -> None:
             )
             assert compare(want, live) == ()
         finally:
-            drive.do(RemoveContainer(container=Existing(container_id), name=step.name, force=True))
+            drive.do(RemoveContainer(container=Existing(container_id), name=step.name, force=True, scratch=True))
 
     property_()
 
@@ -90,7 +90,7 @@ def test_a_started_container_has_no_drift_either(drive: Driving) -> None:
     live = drive.live(Kind.CONTAINER, "busy")
     assert live is not None
     assert compare(want, live) == ()
-    drive.do(RemoveContainer(container=container, name=step.name))
+    drive.do(RemoveContainer(container=container, name=step.name, scratch=True))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import docker.errors
 import requests.exceptions
 
 BASE_IMAGE = "busybox:1.36"
+NAMELESS = re.compile(r"[0-9a-f]{64}")
 RUN_LABEL = "trimtab.test/run"
 INSTALLATION_LABEL = "trimtab.dev/installation"
 BUILT_BY_LABEL = "trimtab.dev/built-by"
@@ -86,8 +88,13 @@ class EngineScope:
 
     def sweep(self) -> None:
         """Remove all of it; what is gone already is fine, what cannot be removed fails the test that left it."""
-        for container in self.containers():
+        found = self.containers()
+        # One that a replacement took over is no longer one without a name for the engine.
+        mounted = {str(mount.get("Name") or "") for container in found for mount in container.get("Mounts") or ()}
+        for container in found:
             self._remove(lambda ref: self.api.remove_container(ref, force=True, v=True), container["Id"])
+        for volume in sorted(name for name in mounted if NAMELESS.fullmatch(name)):
+            self._remove(self.api.remove_volume, volume)
         for network in self.networks():
             self._remove(self._remove_network, network["Id"])
         for volume in self.volumes():

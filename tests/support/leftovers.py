@@ -7,7 +7,6 @@ when one of its containers was made with it, which only the engine's events tell
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +18,9 @@ import requests.exceptions
 import urllib3.exceptions
 
 from tests.support import engine
-from tests.support.engine import OUR_LABELS, EngineScope
+from tests.support.engine import NAMELESS, OUR_LABELS, EngineScope
 from tests.support.waiting import eventually
 
-_NAMELESS = re.compile(r"[0-9a-f]{64}")
 # A removal that was asked for ends within moments; a busy engine takes its time.
 PATIENCE_S = 20.0
 
@@ -73,7 +71,7 @@ class Lookout:
                 self._inspect(handle, owner)
             return
         owner = self._containers.get(str(said.get("container")))
-        if what == ("volume", "mount") and owner is not None and _NAMELESS.fullmatch(handle):
+        if what == ("volume", "mount") and owner is not None and NAMELESS.fullmatch(handle):
             self._nameless[handle] = owner
 
     def _inspect(self, handle: str, owner: str) -> None:
@@ -81,7 +79,7 @@ class Lookout:
         with contextlib.suppress(docker.errors.NotFound):
             mounts = self.api.inspect_container(handle)["Mounts"]
             names = [str(mount.get("Name") or "") for mount in mounts if mount["Type"] == "volume"]
-            self._nameless.update((name, owner) for name in names if _NAMELESS.fullmatch(name))
+            self._nameless.update((name, owner) for name in names if NAMELESS.fullmatch(name))
 
     def _still_there(self) -> Iterator[tuple[str, str]]:
         for volume, name in sorted(self._nameless.items()):

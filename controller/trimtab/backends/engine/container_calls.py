@@ -60,9 +60,21 @@ def grace_s_of(bench: Bench, container_id: str, grace_s: int | None) -> int:
     return _DEFAULT_GRACE_S if own is None else max(0, int(own))
 
 
-def delete(bench: Bench, container_id: str, name: str, *, force: bool, context: StepContext | None = None) -> None:
-    """Remove it, never its volumes; wait for a removal that is under way already, but not for ever."""
-    params = {"v": "0", "force": "1" if force else "0"}
+def delete(
+    bench: Bench,
+    container_id: str,
+    name: str,
+    *,
+    force: bool,
+    scratch: bool = False,
+    context: StepContext | None = None,
+) -> None:
+    """Remove it; wait for a removal that is under way already, but not for ever.
+
+    ``scratch``: with the volumes that have no name and were made with it; else never with a volume.
+    Source: moby daemon/mounts.go, removeMountPoints: what was mounted by its name stays in any case.
+    """
+    params = {"v": "1" if scratch else "0", "force": "1" if force else "0"}
     path = f"/containers/{container_id}"
     try:
         bench.client.call("DELETE", path, what="remove container", key=name, params=params)

@@ -53,7 +53,8 @@ def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs
         for network, endpoint in request.later:
             attach(bench, container_id, step.name, network, endpoint)
     except TrimtabError:
-        container_calls.delete(bench, container_id, step.name, force=True)
+        # It never ran: nothing has been written to the volumes that were made with it.
+        container_calls.delete(bench, container_id, step.name, force=True, scratch=True)
         raise
     bench.cache.touch(Kind.CONTAINER, container_id)
     return {"id": container_id}
@@ -150,7 +151,7 @@ def remove(bench: Bench, step: RemoveContainer, context: StepContext) -> Outputs
     """Remove it."""
     container_id = known_id(step.container, context)
     if container_id is not None:
-        container_calls.delete(bench, container_id, step.name, force=step.force, context=context)
+        container_calls.delete(bench, container_id, step.name, force=step.force, scratch=step.scratch, context=context)
         drop_spent(bench, Kind.CONTAINER, container_id)
     return NOTHING
 

@@ -67,7 +67,7 @@ def hand_over(bench: Bench, step: HandOver, context: StepContext) -> Outputs:
     _check_failed(bench, step, new, name)
     there = bench.inspect(Kind.CONTAINER, name)
     if there is not None and not _is_at_work(there, labels):
-        _remove(bench.client, name)
+        _remove(bench.client, name, scratch=True)
         there = None
     if there is None:
         image = bench.cache.image(bench.cache.image_id(str(section(step.spec, "Config").get("Image") or "")))
@@ -86,7 +86,7 @@ def hand_over(bench: Bench, step: HandOver, context: StepContext) -> Outputs:
         try:
             bench.client.call("POST", f"/containers/{made}/start", what="start the helper", timeout_s=_STARTING_S)
         except TrimtabError:
-            _remove(bench.client, name)
+            _remove(bench.client, name, scratch=True)
             raise
     context.log(f"{step.name}: handing over; this controller ends, and the new one goes on")
     until = time.monotonic() + context.timeout_s
@@ -167,7 +167,7 @@ def _check_failed(bench: Bench, step: HandOver, new: str, name: str) -> None:
     lines = tail(bench.client, str(there["Id"]))
     _remove(bench.client, new)
     bench.cache.touch(Kind.CONTAINER, new)
-    _remove(bench.client, name)
+    _remove(bench.client, name, scratch=True)
     raise UnhealthyRelease(
         f"container {step.name}: the new controller failed, and this one "
         + ("was put back" if put_back else "goes on: not even the helper runs with its image and command"),
@@ -176,9 +176,11 @@ def _check_failed(bench: Bench, step: HandOver, new: str, name: str) -> None:
     )
 
 
-def _remove(client: EngineClient, ref: str) -> None:
+def _remove(client: EngineClient, ref: str, *, scratch: bool = False) -> None:
+    """``scratch``: with the volumes that its image made for it, of which a helper writes to none."""
+    params = {"v": "1" if scratch else "0", "force": "1"}
     try:
-        client.call("DELETE", f"/containers/{ref}", what="remove container", key=ref, params={"v": "0", "force": "1"})
+        client.call("DELETE", f"/containers/{ref}", what="remove container", key=ref, params=params)
     except Missing:
         return
 
@@ -283,7 +285,7 @@ class Exchange:
 
 def leave(client: EngineClient, helper: str) -> None:
     """The helper's last act: it removes itself."""
-    _remove(client, helper)
+    _remove(client, helper, scratch=True)
 
 
 def stay_stopped(client: EngineClient, helper: str) -> None:

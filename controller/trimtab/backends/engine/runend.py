@@ -7,11 +7,10 @@ Source: Argo CD, gitops-engine, syncContext.Terminate: hooks that run are delete
 from __future__ import annotations
 
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, known_id
-from trimtab.backends.engine.containers import stop
+from trimtab.backends.engine.containers import remove, stop
 from trimtab.backends.engine.live import running
 from trimtab.backends.engine.logs import tail
-from trimtab.backends.engine.restoring import discard
-from trimtab.backends.engine.steps import DiscardContainer, EndRun, StopContainer
+from trimtab.backends.engine.steps import EndRun, RemoveContainer, StopContainer
 from trimtab.backends.engine.waits import LOG_LINES
 from trimtab.model.keys import Kind
 from trimtab.plan.runs import BUSY
@@ -29,5 +28,6 @@ def end_run(bench: Bench, step: EndRun, context: StepContext) -> Outputs:
         stop(bench, StopContainer(container=step.container, name=step.name), context)
         outputs = {"terminated": step.name, "log": "\n".join(tail(bench.client, container_id, LOG_LINES))}
     if outputs or step.discard:
-        discard(bench, DiscardContainer(container=step.container, name=step.name), context)
+        stop(bench, StopContainer(container=step.container, name=step.name), context)
+        remove(bench, RemoveContainer(container=step.container, name=step.name, force=True, scratch=True), context)
     return outputs

@@ -185,11 +185,16 @@ class RestartContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainer:
-    """Remove a stopped container of ours, never its volumes; gone or 'removal in progress' that ends is success."""
+    """Remove a stopped container of ours; gone or 'removal in progress' that ends is success.
+
+    Its volumes stay, those without a name as well: they hold data. ``scratch``: those that were made with it and have
+    no name go with it, as with what ``docker compose run --rm`` runs.
+    """
 
     container: ContainerRef
     name: str
     force: bool = False
+    scratch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def _cleared(site: Site, change: Change, extra: Live, limit_s: float) -> int:
         over = {site.add(wait, change, timeout_s=limit_s + OVERTIME_S, waits=True)}
         end = steps.EndRun(container=container, name=extra.name)
         site.add(end, change, over, when=RunWhen.FAILURE, timeout_s=STOP_S)
-    return site.add(steps.RemoveContainer(container=container, name=extra.name), change, over)
+    return site.add(_gone(container, extra.name), change, over)
 
 
 def stop_runs(site: Site, changes: Iterable[Change]) -> None:
@@ -86,13 +86,17 @@ def remove_runs(site: Site, changes: Iterable[Change]) -> None:
         if change.verb is Verb.RUN and change.after is not None and change.after.traits.get("tidy"):
             for ended, ref in site.runs.items():
                 if owners[ended] == change.key:
-                    site.add(steps.RemoveContainer(container=ref, name=change.name), change, settled)
+                    site.add(_gone(ref, change.name), change, settled)
         if change.verb is Verb.UPDATE and change.before is not None:
             _stopped(site, change, change.before, set())
         if change.verb is Verb.DELETE and change.before is not None:
             for live in (change.before, *change.extras):
-                step = steps.RemoveContainer(container=steps.Existing(live.handle), name=live.name)
-                site.add(step, change, settled)
+                site.add(_gone(steps.Existing(live.handle), live.name), change, settled)
+
+
+def _gone(container: steps.ContainerRef, name: str) -> steps.RemoveContainer:
+    """What a run wrote where nobody gave a name is of no use to anyone else: each run would leave a volume behind."""
+    return steps.RemoveContainer(container=container, name=name, scratch=True)
 
 
 def _stopped(site: Site, change: Change, live: Live, needs: set[int]) -> set[int]:
