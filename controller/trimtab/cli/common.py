@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from trimtab.cli.plain import plain
 from trimtab.errors import ManifestError, PolicyDenied, TrimtabError, WaitingError
 
 if TYPE_CHECKING:
@@ -142,13 +143,13 @@ def talking(output: Output) -> Iterator[None]:
 def say(text: str = "") -> None:
     """One line to a reader; what the terminal cannot show is replaced, never a crash."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.write(plain(text).encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
 def tell(text: str) -> None:
     """One line beside the answer, to stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(plain(text) + "\n")
     sys.stderr.flush()
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from trimtab.cli.plain import plain
 from trimtab.model.plan import Node, StepOutcome, StepStatus
 from trimtab.runtime.carry import Watcher
 
@@ -66,7 +67,7 @@ class Lines:
 
     def write(self, text: str) -> None:
         """Print one line."""
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(plain(text) + "\n")
         sys.stdout.flush()
 
 
@@ -86,11 +87,11 @@ class Screen(Lines):
 
     def log(self, node: Node[EngineStep], line: str) -> None:
         """Keep the last line of what runs."""
-        self._tails[node.id] = line.strip()[:LOG_WIDTH]
+        self._tails[node.id] = plain(line.strip())[:LOG_WIDTH]
 
     def write(self, text: str) -> None:
         """Print above what runs."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(plain(text), markup=False, highlight=False)
 
     def __rich__(self) -> RenderableType:
         from rich.text import Text
