@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Everything that is no text but line feeds and tabs, and what turns the direction of text around. Colours are ours, too.
+# What is no text, but for line feeds and tabs, and what turns its direction around. Some colours are our own.
 _CONTROL = re.compile(
     r"\x1b(?!\[(?:0|3[1-6]|9[1-6])m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
