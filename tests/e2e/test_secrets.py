@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from tests.support.scenario import Shop, inside
+from tests.support.engine import EngineScope
+from tests.support.scenario import Shop, free_port, inside, running
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
@@ -24,8 +28,31 @@ SERVICE = """\
     stop_grace_period: 1s
     command: [sleep, "86400"]
     environment: {API_TOKEN: "${API_TOKEN}"}
-    secrets: [token]
+    env_file: [vault.env]
+    secrets: [token, from_variable]
+    configs: [{source: conf, target: /etc/conf}]
+    logging: {driver: json-file, options: {tag: "${API_TOKEN}"}}
 """
+REST = """\
+secrets: {token: {file: ./token}, from_variable: {environment: API_TOKEN}}
+configs: {conf: {content: "password=${API_TOKEN}"}}
+"""
+API = ("/", "/metrics", "/readyz", "/api/v1/applications", "/api/v1/events?limit=1000")
+OF_IT = ("", "/plan", "/resources", "/history", "/events?limit=1000", "/logs")
+
+
+def secrets(value: str) -> dict[str, str | bytes | None]:
+    """The files that a secret comes from."""
+    return {"token": f"{value}\n", ".env": f"API_TOKEN={value}\n", "vault.env": f"VAULT_PASSWORD={value}\n"}
+
+
+@pytest.fixture(scope="module")
+def running_shop(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """As for the other scenarios, and it listens."""
+    listen = ("--listen", f"127.0.0.1:{free_port()}")
+    made = Shop.create(module_scope, tmp_path_factory.mktemp("shop"), port=free_port(), options=listen)
+    with running(made.controller):
+        yield made
 
 
 class Arguments:
@@ -58,27 +85,29 @@ class Arguments:
 
 def test_a_secret_is_nowhere_but_where_it_belongs(shop: Shop) -> None:
     compose = (shop.repo.path / "compose.yaml").read_text(encoding="utf-8")
-    compose = (
-        compose.replace("\nnetworks: {front", f"\n{SERVICE}networks: {{front") + "secrets: {token: {file: ./token}}\n"
-    )
+    compose = compose.replace("\nnetworks: {front", f"\n{SERVICE}networks: {{front") + REST
     with Arguments() as arguments:
-        shop.push({"compose.yaml": compose, "token": f"{FIRST}\n", ".env": f"API_TOKEN={FIRST}\n"}, "a vault")
+        shop.push({"compose.yaml": compose, **secrets(FIRST)}, "a vault")
         shop.eventually_settled()
-        assert inside(shop.scope, f"{shop.name}-vault-1", "cat", "/run/secrets/token") == FIRST
-        assert inside(shop.scope, f"{shop.name}-vault-1", "sh", "-c", "echo $API_TOKEN") == FIRST
+        assert found_inside(shop) == [FIRST] * 5
 
         assert shop.controller.trimtab("suspend", shop.name).code == 0
-        shop.push({"token": f"{SECOND}\n", ".env": f"API_TOKEN={SECOND}\n"}, "another secret")
+        shop.push(secrets(SECOND), "another secret")
         repo = ("--repo", str(shop.repo.remote))
-        said = [
-            shop.controller.trimtab("plan", *repo).text,
-            shop.controller.trimtab("plan", *repo, "-o", "json").text,
-            shop.controller.trimtab("diff", shop.name).text,
-        ]
+        plan = shop.controller.folder / "plan.json"
+        said = [shop.controller.trimtab("plan", *repo, "-o", form).text for form in ("text", "json", "markdown")]
+        said += [shop.controller.trimtab("diff", shop.name).text, *answers(shop)]
+        assert shop.controller.trimtab("plan", *repo, "--out", str(plan)).code in {0, 2}
+        said.append(plan.read_text(encoding="utf-8"))
         assert "vault" in said[0]
+        assert "(secret" in said[0]
         assert shop.controller.trimtab("resume", shop.name).code == 0
         shop.eventually_settled()
-        assert inside(shop.scope, f"{shop.name}-vault-1", "cat", "/run/secrets/token") == SECOND
+        assert found_inside(shop) == [SECOND] * 5
+
+        shop.push(shop.edit("    env_file: [vault.env]", '    mem_limit: "${API_TOKEN}"'), "a password for a limit")
+        shop.eventually_says("mem_limit")
+        said += answers(shop)
         said += [
             shop.controller.trimtab(verb, shop.name, "-o", "json").text for verb in ("status", "events", "history")
         ]
@@ -97,6 +126,31 @@ def test_a_secret_is_nowhere_but_where_it_belongs(shop: Shop) -> None:
     eventually(
         lambda: not shop.controller.ask("SELECT 1 FROM events WHERE fields LIKE ?", f"%{CANARY}%"), what="no event"
     )
+
+
+def found_inside(shop: Shop) -> list[str]:
+    """What the container finds, wherever it is handed a secret."""
+    name = f"{shop.name}-vault-1"
+    script = (
+        "cat /run/secrets/token /run/secrets/from_variable; echo; echo $API_TOKEN; echo $VAULT_PASSWORD; cat /etc/conf"
+    )
+    return [
+        line.removeprefix("password=") for line in inside(shop.scope, name, "sh", "-c", script).splitlines() if line
+    ]
+
+
+def answers(shop: Shop) -> list[str]:
+    """All that the HTTP listener tells."""
+    address = f"http://{shop.controller.options[1]}"
+    paths = (*API, *(f"/api/v1/applications/default/{shop.name}{path}" for path in OF_IT))
+    found = []
+    for path in paths:
+        try:
+            with urllib.request.urlopen(address + path, timeout=60) as answer:
+                found.append(answer.read().decode())
+        except urllib.error.HTTPError as refusal:
+            found.append(refusal.read().decode())
+    return found
 
 
 def _labels(shop: Shop) -> list[str]:
