@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from tests.support.clock import FakeClock
-from trimtab.backends.engine import labels, steps
+from trimtab.backends.engine import addresses, labels, steps
 from trimtab.backends.engine.convert import reveal
 from trimtab.backends.engine.errors import Missing, PortTaken, Refused, Taken
 from trimtab.backends.engine.labels import DIGEST
@@ -108,10 +108,19 @@ class Container:
     started_at: Any = None
     finished_at: Any = None
     proved: bool = False
+    listed: tuple[str, ...] | None = None
 
     @property
     def up(self) -> bool:
         return self.status in {RunState.RUNNING, RunState.PAUSED, RunState.RESTARTING}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A container that a step refers to beside its own."""
+
+    container: steps.ContainerRef
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,7 @@ class World:
             weights = sorted(
                 weigh(one, self.seal_key) for k, lives in live.items() if k.kind is not Kind.JOB for one in lives
             )
+            weights += addresses.weights(one for lives in live.values() for one in lives)
             # As the real one: of all that others have, only what could be taken for ours moves the digest.
             prefixes = (f"{app.project}-", f"{app.project}_") if app else ("",)
             near = sorted(f"{kind}/{name}" for kind, name in foreign if app and name.startswith(prefixes))
@@ -349,6 +359,7 @@ class World:
                 image_id=found.image_id,
                 renamed_from=labels.renamed_from(found.labels, found.name),
                 created_at=None,
+                listed=found.listed,
                 wave=wave_of(found.labels),
             )
         fields = dict(found.spec)
@@ -772,6 +783,15 @@ class World:
             container.finished_at = self.clock.now()
             self._wrote("container", "die", container.id, container.name, container.labels)
 
+    def _serves_nobody(self, container: Container) -> None:
+        """Nobody stops what an address still sends connections to, except what is ill."""
+        mine = self.owner(container.labels, container.name)
+        for proxy in self.containers.values():
+            key = self.owner(proxy.labels, proxy.name)
+            ours = mine is not None and key is not None and key.app == mine.app and proxy.up and container.up
+            if ours and addresses.short(container.id) in (proxy.listed or ()) and self._check(container) is not False:
+                self.violations.append(f"{container.name} is stopped while {proxy.name} sends to it")
+
     def _delete(self, container: Container, *, force: bool) -> None:
         if container.up and not force:
             raise Taken(f"remove container {container.name}: it is running")
@@ -812,11 +832,13 @@ class World:
 
     def _StopContainer(self, step: steps.StopContainer, context: StepContext) -> Mapping[str, str]:
         if (container := self._known(step, context)) is not None:
+            self._serves_nobody(container)
             self._stop(container)
         return {}
 
     def _RestartContainer(self, step: steps.RestartContainer, context: StepContext) -> Mapping[str, str]:
         container = self._the(step, context)
+        self._serves_nobody(container)
         self._stop(container)
         self._start(container)
         return {"id": container.id}
@@ -889,6 +911,21 @@ class World:
 
     def _DrainContainer(self, step: steps.DrainContainer, context: StepContext) -> Mapping[str, str]:
         self.clock.advance(step.drain_s)
+        return {}
+
+    def _ListReplicas(self, step: steps.ListReplicas, context: StepContext) -> Mapping[str, str]:
+        proxy = self._the(step, context)
+        on = {self._the(Named(ref, step.name), context).id for ref in step.on}
+        for one in on:
+            new = self.containers[one]
+            if proxy.up and not (new.up and new.looks >= new.script.looks and self._check(new) is not False):
+                if not step.whole or addresses.short(one) not in (proxy.listed or ()):
+                    self.violations.append(f"{proxy.name} sends to {new.name}, which has not proved itself")
+        before = set(proxy.listed or ())
+        arriving, leaving = {addresses.short(one) for one in on}, {addresses.short(one) for one in step.off}
+        proxy.listed = tuple(sorted(arriving if step.whole else (before - leaving) | arriving))
+        if before & leaving:
+            self.clock.advance(step.drain_s)
         return {}
 
     def _AwaitTurn(self, step: steps.AwaitTurn, context: StepContext) -> Mapping[str, str]:

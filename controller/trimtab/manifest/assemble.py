@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pydantic.alias_generators import to_camel
 
+from trimtab.manifest.addresses import with_addresses
 from trimtab.manifest.codes import Code
 from trimtab.manifest.compose.load import load_compose
 from trimtab.manifest.declaration import Declaration
@@ -79,7 +80,11 @@ def load_from_source(
     diagnostics += problems + more + _moves(result.project, chosen)
     if has_errors(diagnostics):
         return None, diagnostics
-    return replace(_application(declaration, chosen, result.project, own), jobs=jobs), diagnostics
+    project, own, problems = with_addresses(result.project, own, {job.service for job in jobs.values()})
+    diagnostics += problems
+    if has_errors(diagnostics):
+        return None, diagnostics
+    return replace(_application(declaration, chosen, project, own), jobs=jobs), diagnostics
 
 
 def _files(

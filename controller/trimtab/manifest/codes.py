@@ -120,6 +120,7 @@ class Code(StrEnum):
     NOTHING_TO_RUN = "TT1508", "an application has neither compose files nor services"
     BAD_MOVE = "TT1509", "a `moved` entry does not fit the application's objects"
     BAD_JOB = "TT1512", "a job names a service that the application does not have, or has twice"
+    NO_ADDRESS = "TT1513", "a service cannot have the stable address that its rollout asks for"
 
     # --- discovery
     PATH_NOT_FOUND = "TT1520", "the path to load is not in the repository"

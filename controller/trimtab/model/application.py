@@ -145,6 +145,22 @@ class AliasFrom(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A container of ``image`` that has a service's name for good; TCP connections to ``ports`` go on to replicas."""
+
+    image: str
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fronts:
+    """What the service that is another's address stands for: ``service``, on these TCP ``ports``."""
+
+    service: str
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """A service's way from one version to the next, beside Compose's ``deploy.update_config``."""
 
@@ -152,16 +168,21 @@ class Rollout:
     promote: Promote = Promote.AUTO
     alias: AliasFrom = AliasFrom.START
     drain_s: float | None = None
+    address: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """One service's own ``x-trimtab``: its wave, whether it is a hook, how it rolls out."""
+    """One service's own ``x-trimtab``: its wave, whether it is a hook, how it rolls out.
+
+    ``fronts`` is never written: the service was made to be the address of another.
+    """
 
     wave: int = 0
     hook: HookPhase | None = None
     hook_delete_policy: HookDeletePolicy = HookDeletePolicy.BEFORE_HOOK_CREATION
     rollout: Rollout = Rollout()
+    fronts: Fronts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

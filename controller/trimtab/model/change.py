@@ -58,6 +58,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "name-taken"
     IGNORED = "ignored"
     REPORTED = "reported"
+    REPLICAS = "replicas-changed"
 
 
 class Disruption(IntEnum):

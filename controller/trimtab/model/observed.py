@@ -59,7 +59,8 @@ class Live:
     was taken over as it was, under this name, which need not be the one that we would give it; "" for what we made.
     ``was`` is the key that its labels say, when a `moved` gives it another. ``copied_from`` names the volume that a
     volume's data was copied from. ``renamed_from`` is the name that we made a container for, where somebody gave it
-    another one since.
+    another one since. ``listed``: of a service's address, the short ids of the containers that it sends connections to;
+    None when that is not known.
     """
 
     key: ResourceKey
@@ -79,6 +80,7 @@ class Live:
     was: ResourceKey | None = None
     copied_from: str = ""
     renamed_from: str = ""
+    listed: tuple[str, ...] | None = None
     wave: int = 0
 
 

@@ -49,11 +49,15 @@ class Traffic:
     ``drain_s``: how long an old one goes on after it left its proxy's sight; None: it is stopped without leaving it.
     ``unready_s``: the longest that its health check may take to say that it is gone.
     ``alias_when_healthy``: a new one beside an old one gets the service's names only when it has proved itself.
+    ``address``: a proxy has the service's names, and knows only who may get requests; who it has forgotten goes on for
+    ``unlisted_s``.
     ``together``: all new ones prove themselves before the first old one goes; ``by_hand``: and a person says so.
     """
 
     drain_s: float | None = None
     unready_s: float = 0.0
     alias_when_healthy: bool = False
+    address: bool = False
+    unlisted_s: float = 0.0
     together: bool = False
     by_hand: bool = False

@@ -13,6 +13,7 @@ from trimtab.model.application import Application
 from trimtab.model.change import Change, Disruption, FieldChange, Reason, Verb
 from trimtab.model.drift import DriftMode, DriftPolicy
 from trimtab.model.keys import Kind, ResourceKey
+from trimtab.plan.listed import LISTED
 from trimtab.plan.units import human
 
 # Differences from what was applied, which no commit asked for.
@@ -58,6 +59,7 @@ def settle(change: Change, options: DriftOptions | None) -> Change | None:
     if options is None or change.reason not in REPAIRS or not change.acts:
         return change
     modes = {path: options.policy.of(change.key, change.name, path) for path in paths(change)}
+    modes.update({path: DriftMode.REPAIR for path in modes if path == LISTED})
     resting = {path: options.resting[change.key, path] for path in modes if (change.key, path) in options.resting}
     seen = tuple(found for found in change.fields if modes[found.path] is not DriftMode.IGNORE)
     if all(mode is DriftMode.IGNORE for mode in modes.values()):

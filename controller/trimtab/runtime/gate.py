@@ -19,6 +19,7 @@ from trimtab.model.plan import Decision
 from trimtab.model.windows import SyncWindow
 from trimtab.plan import promotion
 from trimtab.plan.windows import closed, seconds_left, windows_of
+from trimtab.plan.listed import only_lists
 from trimtab.ports import Clock, Store
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look
@@ -66,7 +67,7 @@ class Gate:
         suspended = self._suspended(look.plan.app, app)
         if suspended is not None:
             return suspended
-        if look.plan.empty:
+        if look.plan.empty or only_lists(look.plan.changes):
             return _unless_go(look)
         # Before the verdict: what is missing may be what the others are about to make.
         by_itself = not asked.requested and not asked.drift_only and not asked.way_back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +28,7 @@ class Bench:
 
     ``shelf`` is where archives of removed volumes are put. ``detached``: endpoints that were taken from containers, by
     container id and network, so that an undo can put them back. A crash in between needs no memory: the next pass sees
-    what is missing.
+    what is missing. ``turns``: who changes the list of an address, by its id, does so alone.
     """
 
     client: EngineClient
@@ -37,6 +38,7 @@ class Bench:
     listen: Callable[[], None]
     shelf: ArchiveShelf | None = None
     detached: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
+    turns: dict[str, threading.Lock] = field(default_factory=dict)
 
     def inspect(self, kind: Kind, handle: str) -> Mapping[str, Any] | None:
         """An object as it is now; None when it is gone."""

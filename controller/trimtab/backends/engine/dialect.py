@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from trimtab.backends.engine import addresses
 from trimtab.backends.engine.compare import compare
 from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lifecycle import state_change
 from trimtab.backends.engine.lower.reading import kept_volumes, update_rule
 from trimtab.backends.engine.lower.site import Site
+from trimtab.backends.engine.lower.traffic import rules
 from trimtab.backends.engine.lower.whole import lower
 from trimtab.backends.engine.render import RenderInputs, render
 from trimtab.backends.engine.steps import EngineStep
@@ -59,7 +61,10 @@ class EngineDialect:
         """Fields that differ, the image's identity included."""
         if want.key.kind is not Kind.CONTAINER:
             return compare(want, live)
-        fields = compare(want, live, self._own_networks(observed))
+        fields = (*compare(want, live, self._own_networks(observed)), *addresses.compare(want, live, observed))
+        if rules(want).address:
+            # Joining a network again without the service's name would cut what goes on: one after the other, instead.
+            fields = tuple(replace(f, in_place=False) if f.path.endswith("/Aliases") else f for f in fields)
         if live.was is not None:
             # Labels cannot be changed, and they say whose it is: only another container is the new service's.
             was = FieldChange(path="/Service", attribute="service", before=live.was.name, after=want.key.name)

@@ -16,6 +16,7 @@ from trimtab.backends.engine import (
     handover,
     hooks,
     labels,
+    listing,
     networks,
     restoring,
     runend,
@@ -211,6 +212,8 @@ class EngineDriver:
                 return containers.unpause(bench, step, context)
             case steps.DrainContainer():
                 return drain.drain(bench, step, context)
+            case steps.ListReplicas():
+                return listing.list_replicas(bench, step, context)
             case steps.StopContainer():
                 return containers.stop(bench, step, context)
             case steps.RestartContainer():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from trimtab.backends.engine.addresses import IN_FORCE
 from trimtab.backends.engine.labels import COPIED_FROM, DIGEST, REVISION, WAVE, renamed_from
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.keys import Kind, ResourceKey
@@ -48,6 +49,7 @@ def live_container(
         image_id=str(inspect.get("Image") or ""),
         image_refs=tuple(sorted((image or {}).get("RepoDigests") or ())),
         created_at=_time(inspect.get("Created")),
+        listed=inspect.get(IN_FORCE),
         wave=wave_of(labels),
         renamed_from=renamed_from(labels, str(inspect["Name"]).lstrip("/")),
     )
@@ -109,6 +111,8 @@ def weigh(live: Live, key: bytes) -> str:
         "state": [state.status.value, state.exit_code, state.probe is Probe.UNHEALTHY, state.stopped_by_request],
         "endpoints": live.endpoints,
     }
+    if live.listed is not None:
+        facts["listed"] = live.listed
     return fingerprint(key, canonical_json(facts))
 
 

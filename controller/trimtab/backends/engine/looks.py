@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from trimtab.backends.engine.addresses import is_address
 from trimtab.backends.engine.errors import Missing
 from trimtab.backends.engine.items import Inspect, Item, Recogniser, kept_once
+from trimtab.backends.engine.listed import with_list
 from trimtab.model.keys import Kind
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def one(client: EngineClient, kind: Kind, handle: str) -> Inspect | None:
         )
     except Missing:
         return None
-    return inspect
+    return with_list(client, handle, inspect) if is_address(inspect) else inspect
 
 
 def _inspect_all(client: EngineClient, handles: Sequence[str]) -> Mapping[str, Inspect | None]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from trimtab.backends.engine import addresses
 from trimtab.backends.engine.adoptions import as_adopted
 from trimtab.backends.engine.cache import EngineCache
 from trimtab.backends.engine.inventory import Foreign, Inventory, inventory
@@ -113,6 +114,7 @@ class Observer:
             # No plan depends on the runs of jobs, and they come and go every minute.
             if item.key.kind is not Kind.JOB:
                 weights.append(read.weight)
+        weights += addresses.weights(one for ones in live.values() for one in ones)
         own = self._own()
         if own is not None and own.handle in there.handed_to:
             own = replace(own, helped=True)

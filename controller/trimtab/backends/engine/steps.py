@@ -175,6 +175,23 @@ class DrainContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListReplicas:
+    """Let the address ``container`` send new connections to ``on`` as well, and no longer to ``off``.
+
+    ``whole``: to nobody but ``on``. It is over when the proxy works by it, and when what was taken off has had
+    ``drain_s`` seconds for what is under way. One that does not run takes the list when it starts.
+    """
+
+    container: ContainerRef
+    name: str
+    ports: tuple[int, ...]
+    on: tuple[ContainerRef, ...] = ()
+    off: tuple[str, ...] = ()
+    whole: bool = False
+    drain_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartContainer:
     """Restart it."""
 
@@ -365,6 +382,7 @@ EngineStep = (
     | StartContainer
     | UnpauseContainer
     | DrainContainer
+    | ListReplicas
     | StopContainer
     | RestartContainer
     | RemoveContainer

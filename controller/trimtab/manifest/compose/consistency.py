@@ -114,7 +114,8 @@ def _scale(where: str, service: MappingNode) -> Iterator[Diagnostic]:
     if plain(service, "container_name"):
         message = f"{where} has container_name and {count} replicas, but a name belongs to one container"
         yield error(Code.NOT_SCALABLE, message, service.items["container_name"], "leave out container_name")
-    for port in _published(where, service):
+    fronted = isinstance(_below(service, "x-trimtab", "rollout", "address"), MappingNode)
+    for port in _published(where, service) if not fronted else ():
         if port.last - port.first + 1 < count:
             message = f"{where} publishes the host port {port.text} and has {count} replicas"
             hint = f"publish a range of {count} ports, or leave the choice to the engine"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trimtab.manifest.kinds.base import Document, Seconds
 from trimtab.model import application as model
+
+
+class Address(Document):
+    """A stable address: a proxy that has the service's name, and knows only replicas that are well."""
+
+    image: str = Field(min_length=1, description="HAProxy, 2.6 or newer, such as haproxy:3.0.")
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        (), description="TCP ports of the service; without it, those of expose and ports."
+    )
 
 
 class Rollout(Document):
@@ -26,6 +35,11 @@ class Rollout(Document):
         None,
         description="Before it is stopped, an old one is called unhealthy, so that a proxy forgets it, and goes on "
         "for this long. Needs a healthcheck, and /bin/sh in the image.",
+    )
+    address: Address | None = Field(
+        None,
+        description="A proxy of this image gets the service's names on all of its networks, and its published ports; "
+        "it sends connections to healthy replicas only, and to none that is about to stop.",
     )
 
 
@@ -52,5 +66,10 @@ class ServiceSettings(Document):
                 promote=model.Promote(self.rollout.promote),
                 alias=model.AliasFrom(self.rollout.alias),
                 drain_s=self.rollout.drain,
+                address=_address(self.rollout.address),
             ),
         )
+
+
+def _address(said: Address | None) -> model.Address | None:
+    return None if said is None else model.Address(image=said.image, ports=tuple(sorted(set(said.ports))))

@@ -10,6 +10,7 @@ from trimtab.model.change import Change, Disruption, FieldChange, Order, Reason,
 from trimtab.model.desired import Resource
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import Live, ObservedState
+from trimtab.plan import listed
 from trimtab.plan.diff.dialect import Dialect
 from trimtab.plan.diff.options import DiffOptions
 from trimtab.plan.diff.pairing import NAMED
@@ -30,7 +31,7 @@ def existing(  # noqa: PLR0917 - the stage's inputs, passed through
     all_fields = dialect.compare(want, live, observed)
     fields = tuple(field for field in all_fields if not _ignored(want, field, options.ignore))
     state = dialect.state_change(want, live)
-    reason = Reason.DRIFT if want.digest == live.digest else Reason.SPEC_CHANGED
+    reason = listed.reason(fields, Reason.DRIFT if want.digest == live.digest else Reason.SPEC_CHANGED)
     base = Change(
         verb=Verb.UPDATE,
         key=want.key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from trimtab.model.application import Fronts
 from trimtab.model.change import Change, Order, Promotion, Verb
 from trimtab.model.keys import Kind
 from trimtab.model.rollout import Traffic, UpdateRule
@@ -17,14 +18,15 @@ def rolled(change: Change, among: Iterable[Change]) -> list[str]:
         return ["starts beside the old one, which serves until this is promoted (blue-green, promote: manual)"]
     if change.order is Order.STOP_FIRST:
         first = f"stops the old one first ({change.order_reason}), puts it back if the new one fails"
-        return [first, *_groups(change, among)]
+        return [first, *_groups(change, among), *_address(change)]
     if _traffic(change).together:
         if change.approval:
             return [
                 "its promotion was approved: when all new ones are proved once more, all old ones stop (blue-green)"
             ]
         return ["starts beside the old one; when all new ones run well, all old ones stop (blue-green)"]
-    return ["starts first, waits until it runs well, then stops the old one", *_groups(change, among)]
+    first = "starts first, waits until it runs well, then stops the old one"
+    return [first, *_groups(change, among), *_address(change)]
 
 
 def rollout_document(change: Change) -> dict[str, object] | None:
@@ -59,6 +61,15 @@ def _groups(change: Change, among: Iterable[Change]) -> list[str]:
     else:
         said = f"all {count} at once"
     return [f"{said}, each watched for {rule.monitor_s:g} s" if rule.monitor_s else said]
+
+
+def _address(change: Change) -> list[str]:
+    """What the clients of a service notice when its address itself is replaced."""
+    front = change.after.traits.get("fronts") if change.after is not None else None
+    if not isinstance(front, Fronts):
+        return []
+    gap = "is refused until the new one runs" if change.order is Order.STOP_FIRST else "may be refused for a moment"
+    return [f"who connects to {front.service} {gap}"]
 
 
 def _same(one: Change, other: Change) -> bool:

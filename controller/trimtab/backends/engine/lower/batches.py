@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trimtab.backends.engine import steps
+from trimtab.backends.engine.lower import address
 from trimtab.backends.engine.lower.reading import update_rule, wanted
 from trimtab.backends.engine.lower.site import Replacement, Site
 from trimtab.backends.engine.lower.traffic import rules
@@ -32,6 +33,7 @@ def _together(site: Site, all_of_it: Sequence[Replacement]) -> None:
     for draft in site.drafts:
         if draft.needs & proofs:
             draft.needs |= proofs
+    address.together(site, all_of_it)
 
 
 def _in_turn(site: Site, service: str, all_of_it: Sequence[Replacement]) -> None:

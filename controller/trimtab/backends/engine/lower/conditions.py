@@ -39,6 +39,9 @@ def met(site: Site, change: Change, want: Resource) -> set[int]:
     for need in want.needs:
         for key in site.replicas(need):
             found |= _condition(site, change, key, need.condition, optional=not need.required)
+            if need.condition is Condition.HEALTHY and need.required:
+                # By then it is reached by its service's name, too.
+                found |= site.listings.get(key, set())
     return found
 
 

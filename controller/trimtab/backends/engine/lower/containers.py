@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trimtab.backends.engine import steps
-from trimtab.backends.engine.lower import traffic
+from trimtab.backends.engine.lower import address, traffic
 from trimtab.backends.engine.lower.reading import deadline_s, grace_s, kept_volumes, wanted, written_volumes
 from trimtab.backends.engine.lower.site import IMAGE_S, START_S, STOP_MARGIN_S, Site
 from trimtab.model.change import Change
@@ -38,7 +38,8 @@ def make(site: Site, change: Change, name: str) -> int:
 def start(site: Site, change: Change, ref: steps.ContainerRef, needs: set[int]) -> tuple[int, set[int]]:
     """Start and ``post_start`` hooks; the start node and the nodes after which it counts as started."""
     want = wanted(change)
-    first = site.add(steps.StartContainer(container=ref, name=want.name), change, needs, timeout_s=START_S)
+    ready = address.filled(site, change, ref, needs)
+    first = site.add(steps.StartContainer(container=ref, name=want.name), change, ready, timeout_s=START_S)
     last = {first}
     hooks = want.traits.get("post_start")
     for hook in hooks if isinstance(hooks, tuple) else ():
@@ -77,7 +78,7 @@ def stop(site: Site, change: Change, live: Live, needs: Iterable[int]) -> int:
         grace_s=None,
         pre_stop=hooks if isinstance(hooks, tuple) else (),
     )
-    ready = traffic.drained(site, change, live, needs)
+    ready = traffic.drained(site, change, live, address.unlisted(site, change, live, needs))
     return site.add(step, change, ready, timeout_s=grace_s(want) + STOP_MARGIN_S)
 
 

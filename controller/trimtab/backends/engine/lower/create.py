@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
-from trimtab.backends.engine.lower import conditions, containers
+from trimtab.backends.engine.lower import address, conditions, containers, traffic
 from trimtab.backends.engine.lower.reading import wanted, written_volumes
 from trimtab.backends.engine.lower.site import Places, Site
 from trimtab.model.change import Change
@@ -21,8 +21,10 @@ def create(site: Site, change: Change) -> None:
     ref = steps.CreatedBy(made)
     start, started = containers.start(site, change, ref, {made, *conditions.met(site, change, want)})
     last = set(started)
+    if held or traffic.rules(want).address:
+        proof = containers.prove(site, change, ref, started)
+        last = address.listed(site, change, ref, {proof})
     if held:
-        last = {containers.prove(site, change, ref, started)}
         renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, last)
         site.drafts.renames(renamed, want.name)
     site.drafts.takes(start, site.claims(want.spec) | written_volumes(want.spec))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.labels import staging_name
-from trimtab.backends.engine.lower import conditions, containers, traffic
+from trimtab.backends.engine.lower import address, conditions, containers, traffic
 from trimtab.backends.engine.lower.reading import grace_s, present, update_rule, wanted, written_volumes
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Replacement, Site
 from trimtab.model.change import Change, Order
@@ -40,7 +40,7 @@ def replace(site: Site, change: Change) -> None:
     proof = site.proofs[want.key] = containers.prove(
         site, change, ref, started, monitor_s=update_rule(want).monitor_s or 0.0
     )
-    named = traffic.give_names(site, change, ref, {proof})
+    named = address.listed(site, change, ref, traffic.give_names(site, change, ref, {proof}))
     if up and not stop_first:
         stop = containers.stop(site, change, old, {proof, *named})
     undo_needs = {start, *started, proof, *named, *({stop} if stop and stop_first else ())}

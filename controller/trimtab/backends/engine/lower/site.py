@@ -60,7 +60,8 @@ class Site:
     ``settled``: by a volume's name, the node that ends its taking over of another's data.
     ``proofs``: the node after which a container has proved itself. ``replacements``: those of this plan.
     ``removed``: nodes that remove containers.
-    ``runs``: the container of a run, by the node after which the run is over.
+    ``runs``: the container of a run, by the node after which the run is over. ``listings``: the nodes after which a
+    replica's address sends to it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Site:
         self.replacements: dict[ResourceKey, Replacement] = {}
         self.removed: list[int] = []
         self.runs: dict[int, steps.ContainerRef] = {}
+        self.listings: dict[ResourceKey, set[int]] = {}
         self.wanted_claims = frozenset(
             claim for resource in desired.of_kind(Kind.CONTAINER) for claim in claims(resource.spec)
         )

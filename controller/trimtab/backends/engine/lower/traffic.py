@@ -58,14 +58,18 @@ def drained(site: Site, change: Change, live: Live, needs: Iterable[int]) -> set
     want = change.after or next(alike, None)
     drain_s = rules(want).drain_s
     # One that was made before the setting was there does not look for the mark.
-    listens = watches(section(section(live.fields, "Config"), "Healthcheck").get("Test"))
-    if drain_s is None or not listens or live.running.status is not RunState.RUNNING:
+    if drain_s is None or not listens(live) or live.running.status is not RunState.RUNNING:
         return set(needs)
     unready_s = rules(want).unready_s
     step = steps.DrainContainer(
         container=steps.Existing(live.handle), name=live.name, drain_s=drain_s, unready_s=unready_s
     )
     return {site.add(step, change, needs, timeout_s=CALL_S, waits=True, pause_s=drain_s + unready_s)}
+
+
+def listens(live: Live) -> bool:
+    """Whether its health check looks for the mark that takes it out of a proxy's sight."""
+    return watches(section(section(live.fields, "Config"), "Healthcheck").get("Test"))
 
 
 def _networks(fields: Mapping[str, object]) -> dict[str, Mapping[str, object]]:

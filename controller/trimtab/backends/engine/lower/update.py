@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.fields import field_of
-from trimtab.backends.engine.lower import conditions, containers
+from trimtab.backends.engine.lower import address, conditions, containers, traffic
 from trimtab.backends.engine.lower.reading import grace_s, present, wanted, written_volumes
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Site
 from trimtab.model.change import Change, Reason
@@ -13,6 +13,9 @@ from trimtab.model.keys import Kind
 from trimtab.model.observed import Live, RunState
 from trimtab.model.untyped import mapping, section
 from trimtab.plan.fielddiff import unescape
+
+
+_RESTARTS = frozenset({Reason.DEPENDENCY_REPLACED, Reason.PARENT_RESTARTED})
 
 
 def update(site: Site, change: Change) -> None:
@@ -24,6 +27,7 @@ def update(site: Site, change: Change) -> None:
     if host_config:
         last.add(site.add(steps.UpdateContainer(container=ref, name=live.name, host_config=host_config), change))
     last |= _rejoin(site, change, want, live, ref)
+    last = address.follow(site, change, ref, last)
     start: int | None = None
     states = {field.path for field in change.fields}
     if "/State/Status" in states:
@@ -32,11 +36,13 @@ def update(site: Site, change: Change) -> None:
             last = {site.add(steps.UnpauseContainer(container=ref, name=live.name), change, needs)}
         else:
             start, last = containers.start(site, change, ref, needs)
-    elif change.reason in {Reason.DEPENDENCY_REPLACED, Reason.PARENT_RESTARTED}:
-        needs = {*last, *conditions.met(site, change, want)}
+    elif change.reason in _RESTARTS:
+        needs = address.unlisted(site, change, live, {*last, *conditions.met(site, change, want)})
         step = steps.RestartContainer(container=ref, name=live.name, grace_s=grace_s(want))
         last = {site.add(step, change, needs, timeout_s=grace_s(want) + STOP_MARGIN_S + START_S)}
     started = set(last)
+    if last and traffic.rules(want).address and (start is not None or change.reason in _RESTARTS):
+        last = address.listed(site, change, ref, {containers.prove(site, change, ref, started)})
     volumes = written_volumes(want.spec) if start is not None else frozenset()
     for extra in change.extras:
         containers.discard_extra(site, change, extra, started, volumes)

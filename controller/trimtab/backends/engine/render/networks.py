@@ -16,9 +16,17 @@ OWN_MODES = ("none", "host", "bridge")
 
 
 def write_networks(
-    writer: SpecWriter, container_name: str, network_names: Mapping[str, str], names: Mapping[str, str]
+    writer: SpecWriter,
+    container_name: str,
+    network_names: Mapping[str, str],
+    names: Mapping[str, str],
+    *,
+    named: bool = True,
 ) -> tuple[str, ...]:
-    """``/Networks`` and ``/HostConfig/NetworkMode``; the model's names of the networks that are used."""
+    """``/Networks`` and ``/HostConfig/NetworkMode``; the model's names of the networks that are used.
+
+    Not ``named``: another container has the service's name.
+    """
     reader = writer.reader
     mode = reader.text("network_mode")
     links = _links(writer, names)
@@ -33,7 +41,7 @@ def write_networks(
     ordered = sorted(attached, key=lambda name: (-_priority(attached[name]), name))
     for name in ordered:
         options = mapping(attached[name])
-        aliases = {container_name, reader.name} | {str(a) for a in members(options.get("aliases"))}
+        aliases = {container_name, *([reader.name] if named else [])} | {str(a) for a in members(options.get("aliases"))}
         endpoint: dict[str, object] = {"Aliases": sorted(aliases)}
         for field, attribute in (
             ("IPv4Address", "ipv4_address"),

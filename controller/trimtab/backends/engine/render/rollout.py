@@ -18,6 +18,8 @@ from trimtab.plan.drain import watched
 _NS = 1_000_000_000
 # A probe that is under way ends first.
 _SLACK_S = 5.0
+# What an address has just sent on gets this long before its container is told to stop, if nothing else is said.
+UNLISTED_S = 1.0
 _ACTIONS = {"update_config": ("pause", "continue", "rollback"), "rollback_config": ("pause", "continue")}
 
 
@@ -75,13 +77,17 @@ def traffic(writer: SpecWriter, rollout: Rollout) -> Traffic:
     if rollout.strategy is RolloutStrategy.BLUE_GREEN:
         _beside_each_other(writer)
     by_hand = rollout.promote is Promote.MANUAL
+    # An address hears of it without a health check; other proxies need one.
+    marked = rollout.drain_s is not None and (rollout.address is None or bool(writer.reader.mapping("healthcheck")))
     if by_hand and rollout.strategy is not RolloutStrategy.BLUE_GREEN:
         why = "containers that are replaced in groups are not promoted at one moment"
         _impossible(writer, "promote: manual", why, "add 'strategy: blue-green', or leave it out")
     return Traffic(
-        drain_s=rollout.drain_s,
-        unready_s=_unready_s(writer) if rollout.drain_s is not None else 0.0,
+        drain_s=rollout.drain_s if marked else None,
+        unready_s=_unready_s(writer) if marked else 0.0,
         alias_when_healthy=rollout.alias is AliasFrom.WHEN_HEALTHY,
+        address=rollout.address is not None,
+        unlisted_s=UNLISTED_S if rollout.drain_s is None else rollout.drain_s,
         together=rollout.strategy is RolloutStrategy.BLUE_GREEN,
         by_hand=by_hand,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trimtab.backends.engine import addresses
 from trimtab.backends.engine.render.config import write_config
 from trimtab.backends.engine.render.content import ContentCollector
 from trimtab.backends.engine.render.host import published, write_host
@@ -14,7 +15,7 @@ from trimtab.backends.engine.render.resources import restart_policy, write_resou
 from trimtab.backends.engine.render.rollout import traffic, update_rule
 from trimtab.backends.engine.render.support import check_support
 from trimtab.backends.engine.render.writer import ServiceReader, SpecWriter
-from trimtab.model.application import Application, Rollout
+from trimtab.model.application import Application, Promote, ServiceSettings
 from trimtab.model.desired import Condition, ContentFile, Need, Resource, Secret
 from trimtab.model.diagnostics import Diagnostic
 from trimtab.model.keys import Kind, ResourceKey
@@ -71,6 +72,10 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
     write_config(base, image, secret_key)
     write_resources(base)
     write_host(base, names.containers)
+    own = app.service_settings.get(name, ServiceSettings())
+    if own.fronts is not None:
+        base.put("/Config/Entrypoint", list(addresses.ENTRYPOINT), "image")
+        base.put("/Config/StopSignal", addresses.STOP_SIGNAL, "image")
     mounts = MountWriter(base, content, names.volumes)
     mounts.collect()
     content_name = f"{app.key.project}_{name}_content-{content.digest}" if content.files else ""
@@ -85,12 +90,12 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
             Resource(key=key, name=content_name, spec=spec, digest=digest(spec), origins={"": base.reader.origin()})
         )
         needs.append(Need(key))
-    own = app.service_settings.get(name)
     traits = {
         **_traits(app, base.reader),
         "built": built,
-        "wave": own.wave if own is not None else 0,
-        "traffic": traffic(base, own.rollout if own is not None else Rollout()),
+        "wave": own.wave,
+        "traffic": traffic(base, own.rollout),
+        **_address(app, own),
         "update": update_rule(base, "update_config"),
         "rollback": update_rule(base, "rollback_config"),
     }
@@ -100,7 +105,8 @@ def render_service(  # noqa: PLR0917 - one service, its image, and what all serv
         writer = SpecWriter(base.reader)
         writer.spec = {part: dict(value) if isinstance(value, dict) else value for part, value in base.spec.items()}
         writer.origins = dict(base.origins)
-        used = write_networks(writer, own_name, names.networks, names.containers)
+        named = own.rollout.address is None
+        used = write_networks(writer, own_name, names.networks, names.containers, named=named)
         writer.origins[""] = base.reader.origin()
         resources.append(
             Resource(
@@ -128,6 +134,14 @@ def _hidden(app: Application, spec: Mapping[str, object]) -> tuple[str, ...]:
     env = config.get("Env") if isinstance(config, Mapping) else None
     own = [value.reveal() for value in env.values() if isinstance(value, Secret)] if isinstance(env, Mapping) else []
     return telling([*own, *sensitive_values(app.compose.environment)])
+
+
+def _address(app: Application, own: ServiceSettings) -> Mapping[str, object]:
+    """What lowering must know of a service that is another's address."""
+    if own.fronts is None:
+        return {}
+    fronted = app.service_settings[own.fronts.service].rollout
+    return {"fronts": own.fronts, "by_hand": fronted.promote is Promote.MANUAL}
 
 
 def _needs(app: Application, name: str, volumes: list[str]) -> list[Need]:

@@ -1,0 +1,123 @@
+"""A service's stable address: every request by name is counted, while the service is changed in each way there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.engine import EngineScope
+from tests.support.gitrepo import GitRepo
+from tests.support.haproxy import haproxy
+from tests.support.scenario import Controller, Shop, inside, running
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.alone]
+
+NAME = "counter"
+_EXAMPLE = ROOT / "examples/address/compose.yaml"
+
+
+@dataclass
+class Counted:
+    """The example, and what its visitor was answered."""
+
+    shop: Shop
+
+    def push(self, page: str, *edits: tuple[str, str]) -> str:
+        text = _EXAMPLE.read_text(encoding="utf-8")
+        for old, new in ((NAME, self.shop.name), ("echo one", f"echo {page}"), *edits):
+            assert old in text, old
+            text = text.replace(old, new)
+        return self.shop.push({"compose.yaml": text}, page)
+
+    def answers(self) -> Counter[str]:
+        logs: bytes = self.shop.scope.api.logs(f"{self.shop.name}-visitor-1", stderr=False)
+        return Counter(logs.decode().split("\n")[:-1])
+
+    def eventually_see(self, page: str, more: int = 100) -> None:
+        so_far = self.answers()[page]
+        eventually(lambda: self.answers()[page] > so_far + more, what=f"visitors see {page!r}")
+
+
+@pytest.fixture(scope="module")
+def counted(module_scope: EngineScope, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    """The example, under a name of its own."""
+    folder, name = tmp_path_factory.mktemp("counted"), module_scope.name
+    repo = GitRepo.create(folder, {".env": f"HAPROXY_IMAGE={haproxy(module_scope)}\n"}, name=name)
+    controller = Controller(name, (repo.remote,), folder / "controller")
+    made = Counted(Shop(module_scope, name, repo, controller, None))
+    made.push("one")
+    with running(controller):
+        made.shop.eventually_settled()
+        yield made
+
+
+def test_no_request_by_name_fails_while_three_are_replaced(counted: Counted) -> None:
+    shop = counted.shop
+    counted.eventually_see("one")
+    proxy, visitor = shop.container("api-address"), shop.container("visitor")
+    counted.push("two")
+    shop.eventually_settled()
+    counted.eventually_see("two")
+    seen = counted.answers()
+    print(f"by name, through the address: {dict(seen)}")  # noqa: T201
+    assert set(seen) == {"one", "two"}, seen
+    assert (shop.container("api-address"), shop.container("visitor")) == (proxy, visitor), "neither was touched"
+
+    run = shop.controller.last_run()
+    assert shop.controller.trimtab("sync", shop.name).code == 0
+    assert shop.controller.steps(after_run=run) == [], "the second one has nothing to do"
+
+
+def test_nobody_is_sent_to_a_version_that_has_not_proved_healthy(counted: Counted) -> None:
+    shop = counted.shop
+    bad = counted.push("ill", ("http://127.0.0.1:8080/\n", "http://127.0.0.1:8080/nothing\n"))
+    shop.eventually_tells("ReleaseUnhealthy", bad[:7])
+    counted.push("three")
+    shop.eventually_settled()
+    counted.eventually_see("three")
+    assert set(counted.answers()) == {"one", "two", "three"}, counted.answers()
+
+
+def test_one_that_falls_ill_is_left_out_until_it_is_well_again(counted: Counted) -> None:
+    shop = counted.shop
+    inside(shop.scope, f"{shop.name}-api-2", "mv", "/srv/index.html", "/srv/away.html")
+    # Not well, and found out: what it answers between the two is refused by itself.
+    eventually(lambda: len(listed(counted)) == 2, what="it is left out")
+    so_far = counted.answers()["failed"]
+    counted.eventually_see("three", 300)
+    assert counted.answers()["failed"] == so_far
+    inside(shop.scope, f"{shop.name}-api-2", "mv", "/srv/away.html", "/srv/index.html")
+    eventually(lambda: len(listed(counted)) == 3, what="it is back")
+    shop.eventually_settled()
+
+
+def listed(counted: Counted) -> list[str]:
+    """What the proxy itself has in its configuration, as somebody who looks into the container sees it."""
+    api, name = counted.shop.scope.api, f"{counted.shop.name}-api-address-1"
+    chunks, _ = api.get_archive(name, "/trimtab/address.cfg")
+    text = b"".join(chunks).decode(errors="replace")
+    return sorted(line.split()[1] for line in text.splitlines() if line.strip().startswith("server "))
+
+
+def test_a_proxy_that_was_restarted_or_lost_has_its_list_again(counted: Counted) -> None:
+    """Also while no controller was there."""
+    shop = counted.shop
+    api, name = shop.scope.api, f"{shop.name}-api-address-1"
+    so_far = counted.answers()["failed"]
+    shop.controller.kill9()
+    api.restart(name)
+    shop.controller.start()
+    shop.eventually_settled()
+    assert len(listed(counted)) == 3
+    counted.eventually_see("three")
+    api.remove_container(name, force=True)
+    shop.eventually_tells("DriftDetected", "api-address")
+    shop.eventually_settled()
+    assert len(listed(counted)) == 3
+    counted.eventually_see("three")
+    print(f"refused while it was restarted and made again: {counted.answers()['failed'] - so_far}")  # noqa: T201
