@@ -10,6 +10,7 @@ from typing import get_args
 from trimtab.backends.engine import client, events, filler, lock, steps
 from trimtab.backends.engine.lower.runs import STOP_S
 from trimtab.backends.engine.lower.site import ARCHIVE_S, CALL_S, IMAGE_S, START_S, STOP_MARGIN_S
+from trimtab.backends.engine.render.rollout import UNLISTED_S
 from trimtab.cli import requests as asking
 from trimtab.images import probe
 from trimtab.runtime import cancel, clockjump, loop, reconciler, requests, triggers
@@ -55,6 +56,8 @@ _DRAIN = Bound(
     f"`rollout.drain` + the health check's until it says so + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S
 )
 
+_LIST = Bound(f"`rollout.drain`, or {said(UNLISTED_S)}, + {said(CALL_S)}", lambda timeout_s: timeout_s >= CALL_S)
+
 _HAND_OVER = Bound(
     f"`stop_grace_period` + twice the service's own + {said(2 * STOP_MARGIN_S)}",
     lambda timeout_s: timeout_s >= 2 * STOP_MARGIN_S,
@@ -76,6 +79,7 @@ STEPS: Mapping[type, Bound] = {
     steps.StartContainer: _START,
     steps.UnpauseContainer: _CALL,
     steps.DrainContainer: _DRAIN,
+    steps.ListReplicas: _LIST,
     steps.StopContainer: _STOP,
     steps.RestartContainer: _RESTART,
     steps.RemoveContainer: _CALL,

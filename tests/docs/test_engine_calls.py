@@ -17,7 +17,7 @@ def test_each_call_of_the_table_passes_the_patterns_and_the_sections(call: str) 
 
 @pytest.mark.parametrize(
     "request_",
-    ["POST /v1.41/containers/x/kill", "POST /v1.41/swarm/init", "GET /v1.41/secrets", "POST /v1.41/volumes/prune",
+    ["POST /v1.41/containers/x/pause", "POST /v1.41/swarm/init", "GET /v1.41/secrets", "POST /v1.41/volumes/prune",
      "GET /v1.41/containers/x/export", "DELETE /v1.41/plugins/x", "POST /v1.41/containers/x/attach"],
 )  # fmt: skip
 def test_others_are_refused_by_the_table_and_the_patterns(request_: str) -> None:

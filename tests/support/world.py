@@ -918,9 +918,10 @@ class World:
         on = {self._the(Named(ref, step.name), context).id for ref in step.on}
         for one in on:
             new = self.containers[one]
-            if proxy.up and not (new.up and new.looks >= new.script.looks and self._check(new) is not False):
-                if not step.whole or addresses.short(one) not in (proxy.listed or ()):
-                    self.violations.append(f"{proxy.name} sends to {new.name}, which has not proved itself")
+            well = new.up and new.looks >= new.script.looks and self._check(new) is not False
+            stays = step.whole and addresses.short(one) in (proxy.listed or ())
+            if proxy.up and not well and not stays:
+                self.violations.append(f"{proxy.name} sends to {new.name}, which has not proved itself")
         before = set(proxy.listed or ())
         arriving, leaving = {addresses.short(one) for one in on}, {addresses.short(one) for one in step.off}
         proxy.listed = tuple(sorted(arriving if step.whole else (before - leaving) | arriving))

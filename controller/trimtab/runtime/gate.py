@@ -18,8 +18,8 @@ from trimtab.model.keys import AppKey
 from trimtab.model.plan import Decision
 from trimtab.model.windows import SyncWindow
 from trimtab.plan import promotion
-from trimtab.plan.windows import closed, seconds_left, windows_of
 from trimtab.plan.listed import only_lists
+from trimtab.plan.windows import closed, seconds_left, windows_of
 from trimtab.ports import Clock, Store
 from trimtab.runtime.order import Order
 from trimtab.runtime.planner import Look

@@ -1,14 +1,14 @@
 """Changing whom a service's address sends connections to, and seeing that it does.
 
-First the link says ``pending``, then a worker shows, by opening a socket whose name is the configuration's digest, that
+First the link says ``pending``, then a worker shows, by opening a socket whose name only this configuration has, that
 it works by the new list, then the link says ``listed``. Whoever dies in between leaves ``pending``, and the next pass
 writes again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
+import secrets
 import tarfile
 import threading
 import time
@@ -37,7 +37,9 @@ def list_replicas(bench: Bench, step: ListReplicas, context: StepContext) -> Out
     container_id = id_of(step, context)
     on = [known_id(ref, context) for ref in step.on]
     if None in on:
-        raise Conflict(f"{step.name}: a replica that it should send to was not created", hint="the next pass looks again")
+        raise Conflict(
+            f"{step.name}: a replica that it should send to was not created", hint="the next pass looks again"
+        )
     arriving, leaving = {short(one) for one in on if one}, {short(one) for one in step.off}
     with bench.turns.setdefault(container_id, threading.Lock()):
         there = listing_of(bench.client, container_id)
@@ -56,8 +58,8 @@ def list_replicas(bench: Bench, step: ListReplicas, context: StepContext) -> Out
 def _write(
     client: EngineClient, container_id: str, step: ListReplicas, ids: tuple[str, ...], context: StepContext
 ) -> None:
-    digest = hashlib.sha256(repr((step.ports, ids)).encode()).hexdigest()[:16]
-    socket = f"/{_SOCKETS}/{digest}.sock"
+    # Never one that was there: a worker hands on what it has open under the same name, and nothing new would be seen.
+    socket = f"/{_SOCKETS}/{secrets.token_hex(8)}.sock"
     with io.BytesIO() as packed:
         with tarfile.open(fileobj=packed, mode="w") as tar:
             _folder(tar, ROOT, 0o755)

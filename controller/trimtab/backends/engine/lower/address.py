@@ -31,20 +31,15 @@ class _Proxy:
 
 def filled(site: Site, change: Change, ref: steps.ContainerRef, needs: set[int]) -> set[int]:
     """An address is given its list before it starts; the nodes after which it may."""
-    want = wanted(change)
-    front = addresses.fronts(want)
-    if front is None:
-        return needs
-    return {_whole(site, change, want, front, ref, needs)}
+    front = addresses.fronts(change.after)
+    return needs if front is None else _whole(site, change, front, ref, needs)
 
 
 def follow(site: Site, change: Change, ref: steps.ContainerRef, needs: set[int]) -> set[int]:
     """An address that runs is given another list, if that is what differs; the nodes after which it has it."""
-    want = wanted(change)
-    front = addresses.fronts(want)
-    if front is None or all(field.path != LISTED for field in change.fields):
-        return needs
-    return {_whole(site, change, want, front, ref, needs)}
+    front = addresses.fronts(change.after)
+    differs = any(field.path == LISTED for field in change.fields)
+    return needs if front is None or not differs else _whole(site, change, front, ref, needs)
 
 
 def listed(site: Site, change: Change, ref: steps.ContainerRef, proved: set[int]) -> set[int]:
@@ -99,11 +94,9 @@ def together(site: Site, all_of_it: Sequence[Replacement]) -> None:
     )
 
 
-def _whole(
-    site: Site, change: Change, want: Resource, front: Fronts, ref: steps.ContainerRef, needs: set[int]
-) -> int:
-    there = change.before.listed if change.before is not None else None
-    found = addresses.replicas(want, site.observed, there)
+def _whole(site: Site, change: Change, front: Fronts, ref: steps.ContainerRef, needs: set[int]) -> set[int]:
+    want = wanted(change)
+    found = addresses.replicas(want, site.observed, change.before.listed if change.before is not None else None)
     step = steps.ListReplicas(
         container=ref,
         name=want.name,
@@ -111,7 +104,7 @@ def _whole(
         on=tuple(steps.Existing(live.handle) for live in found),
         whole=True,
     )
-    return site.add(step, change, needs)
+    return {site.add(step, change, needs)}
 
 
 def _proxy(site: Site, service: str) -> _Proxy | None:

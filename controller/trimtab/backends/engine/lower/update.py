@@ -14,7 +14,6 @@ from trimtab.model.observed import Live, RunState
 from trimtab.model.untyped import mapping, section
 from trimtab.plan.fielddiff import unescape
 
-
 _RESTARTS = frozenset({Reason.DEPENDENCY_REPLACED, Reason.PARENT_RESTARTED})
 
 
