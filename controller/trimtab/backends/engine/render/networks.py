@@ -41,7 +41,9 @@ def write_networks(
     ordered = sorted(attached, key=lambda name: (-_priority(attached[name]), name))
     for name in ordered:
         options = mapping(attached[name])
-        aliases = {container_name, *([reader.name] if named else [])} | {str(a) for a in members(options.get("aliases"))}
+        aliases = {container_name, *([reader.name] if named else [])} | {
+            str(a) for a in members(options.get("aliases"))
+        }
         endpoint: dict[str, object] = {"Aliases": sorted(aliases)}
         for field, attribute in (
             ("IPv4Address", "ipv4_address"),
