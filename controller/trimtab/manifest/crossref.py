@@ -218,6 +218,15 @@ def _names(app: Application) -> Iterator[Exclusive]:
                 origin=_place(app, ("services", service, "container_name")),
                 hint="remove container_name, or change it",
             )
+        elif "-" in app.key.project or "-" in service:
+            # 'a' with 'b-c' and 'a-b' with 'c': only names with a dash can be put together in two ways.
+            yield Exclusive(
+                what=("container", f"{app.key.project}-{service}-1"),
+                text=f"has a container named '{app.key.project}-{service}-1'",
+                code=Code.CONTAINER_NAME_TAKEN,
+                origin=_place(app, ("services", service)),
+                hint="give the service another name or a container_name, or the application another name",
+            )
     for section, kind in (("networks", "network"), ("volumes", "volume")):
         for key, attributes in sorted(_section(app.compose, section).items()):
             name = attributes.get("name")

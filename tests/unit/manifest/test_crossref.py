@@ -123,6 +123,17 @@ def test_names_on_the_engine_are_taken_once() -> None:
     assert told(check(apps)) == {"b": ["TT1603", "TT1604", "TT1604"]}
 
 
+def test_names_that_are_put_together_alike_are_taken_once() -> None:
+    apps = [
+        app("a", services={"b-c": {"image": "x"}, "d": {"image": "x"}}),
+        app("a-b", services={"c": {"image": "x"}, "d": {"image": "x"}}),
+        app("z", services={"web": {"image": "x", "container_name": "a-b-d-1"}}),
+    ]
+    found = check(apps)
+    assert told(found) == {"a-b": ["TT1603"], "z": ["TT1603"]}
+    assert "a-b-c-1" in found[AppKey.parse("a-b")][0].message
+
+
 def test_two_keys_that_give_the_same_prefix_clash() -> None:
     assert told(check([app("a-b"), app("a/b")])) == {"a-b": ["TT1605"]}
 
