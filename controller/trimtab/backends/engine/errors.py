@@ -178,6 +178,8 @@ _RULES = (
 )
 
 
+# Also answered with 404. Source: moby 20.10 libnetwork answers so where no address range is left; 28 with 400.
+_NOT_ONLY_MISSING = re.compile("no such image|pull access|manifest|cannot access path|non-overlapping", re.IGNORECASE)
 # Socket proxies (HAProxy, nginx, Go's) answer in their own words; authorization plugins through the engine.
 _BARRED = re.compile(
     r"administrative rules|<html|^\s*(?:403 )?forbidden\s*$|^\s*method not allowed\s*$|authorization denied by plugin",
@@ -192,7 +194,7 @@ def explain(status: int, message: str, what: str) -> TrimtabError:
             f"{what}: something in front of the engine forbids it ({' '.join(message.split())[:200]})",
             hint="allow the calls that docs/reference/engine-api.md lists in the socket proxy or authorization plugin",
         )
-    if status == 404 and not re.search("no such image|pull access|manifest|cannot access path", message, re.IGNORECASE):
+    if status == 404 and not _NOT_ONLY_MISSING.search(message):
         return Missing(f"{what}: {message}")
     for rule in _RULES:
         if (error := rule.apply(what, message)) is not None:

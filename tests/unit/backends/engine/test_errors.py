@@ -38,6 +38,8 @@ from trimtab.errors import (
         (400, 'invalid mount config for type "bind": bind source path does not exist: /nope', UserError, "/nope does not exist on the engine's host"),
         (400, 'OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "nope": executable file not found in $PATH: unknown', UnhealthyRelease, "cannot start"),
         (400, "Unknown runtime specified nope", UnsupportedByBackend, "runtime"),
+        (404, "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network", BackendUnavailable, "no address range left"),
+        (400, "all predefined address pools have been fully subnetted", BackendUnavailable, "no address range left"),
         (403, "Pool overlaps with other one on this address space", Conflict, "subnet is used"),
         (404, "cannot access path /var/lib/docker/volumes/v/_data/sub: lstat /var/lib/docker/volumes/v/_data/sub: no such file or directory", UserError, "/var/lib/docker/volumes/v/_data/sub is not in the volume"),
         (500, "unable to find user nobody: no matching entries in passwd file", UserError, "no user or group nobody"),
