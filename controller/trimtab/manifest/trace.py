@@ -10,6 +10,8 @@ from trimtab.model.snapshot import Entry, EntryKind, Tree
 
 # A directory of which only the existence mattered.
 _PRESENT = "present"
+# Larger files are not manifests, and not worth their memory.
+_SMALL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class TracingTree:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._facts: dict[str, str | None] = {}
+        self._contents: dict[str, bytes] = {}
 
     def entry(self, path: str) -> Entry | None:
         """What is at ``path``."""
@@ -74,9 +77,15 @@ class TracingTree:
         return self._tree.walk(path)
 
     def read(self, path: str, limit_bytes: int | None = None) -> bytes:
-        """A file's content."""
+        """A file's content; a small one is asked for once, since several stages of one loading look at the same."""
+        known = self._contents.get(path)
+        if known is not None and (limit_bytes is None or len(known) <= limit_bytes):
+            return known
         self.depend_on(path)
-        return self._tree.read(path, limit_bytes)
+        content = self._tree.read(path, limit_bytes)
+        if len(content) <= _SMALL_BYTES:
+            self._contents[path] = content
+        return content
 
     def depend_on(self, path: str) -> None:
         """Record that all that is at and below ``path`` matters."""

@@ -36,6 +36,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 _CORE = "tag:yaml.org,2002:"
+_STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 # The tags by which a compose file steers merging; Source: Compose Specification, 13-merge.md.
 _MERGE_TAGS = frozenset({"!reset", "!override"})
 
@@ -118,13 +120,14 @@ class _Composer:
 
     def run(self) -> None:
         """Read all events; what is complete is in ``documents`` even if this raises."""
-        while (event := self._loader.get_event()) is not None:
-            # By how many there are of them.
+        next_event = self._loader.get_event
+        while (event := next_event()) is not None:
+            # By how many there are of them; nothing is read more often than this.
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
-            elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            elif isinstance(event, _STARTS):
                 self._open(event)
-            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            elif isinstance(event, _ENDS):
                 self._close()
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
@@ -139,21 +142,23 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         origin = self._origin(event)
-        start, end = event.start_mark, event.end_mark
+        start, end, text = event.start_mark, event.end_mark, event.value
         length = max(1, end.column - start.column) if start and end and start.line == end.line else 1
-        quoted = event.style not in (None, "")
-        tag, value = self._resolve(event, origin, quoted=quoted)
+        quoted = bool(event.style)
+        tag: str = ""
+        value: ScalarValue
+        if event.tag is None:
+            value = text if quoted else self._finite(text, origin)
+        else:
+            tag, value = self._resolve(event.tag, text, origin, quoted=quoted)
         node = Scalar(value=value, origin=origin, length=length, quoted=quoted, tag=tag)
-        plain_merge = event.value == "<<" and not quoted and event.tag is None
+        plain_merge = text == "<<" and not quoted and event.tag is None
         self._add(node, 1, event.anchor, is_merge_key=plain_merge)
 
-    def _resolve(self, event: yaml.ScalarEvent, origin: Origin, *, quoted: bool) -> tuple[str, ScalarValue]:
-        """The kept tag and the value of a scalar."""
-        tag, text = event.tag, event.value
+    def _resolve(self, tag: str, text: str, origin: Origin, *, quoted: bool) -> tuple[str, ScalarValue]:
+        """The kept tag and the value of a scalar with a tag."""
         if tag in _MERGE_TAGS:
             return tag, text if quoted else self._finite(text, origin)
-        if tag is None:
-            return "", text if quoted else self._finite(text, origin)
         if tag in ("!", f"{_CORE}str"):
             return "", text
         wanted = {f"{_CORE}int": int, f"{_CORE}float": float, f"{_CORE}bool": bool, f"{_CORE}null": type(None)}.get(tag)

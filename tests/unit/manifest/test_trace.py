@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.memory_tree import Content, Link, MemoryTree, Program
 from trimtab.manifest.trace import TracingTree
-from trimtab.model.snapshot import EntryKind, resolve_path
+from trimtab.model.snapshot import EntryKind, FileTooLarge, resolve_path
 
 FILES: dict[str, Content] = {"apps/shop/compose.yaml": "a", "apps/shop/x.env": "b", "apps/blog/compose.yaml": "c"}
 
@@ -95,6 +96,18 @@ def answers(tree: object, asked: list[tuple[str, str]]) -> list[object]:
         except FileNotFoundError:
             found.append("absent")
     return found
+
+
+def test_what_several_stages_look_at_is_read_once_unless_it_is_large_or_asked_for_with_a_limit() -> None:
+    tree = MemoryTree({"small": "x" * 100, "large": "x" * 100_000})
+    tracing = TracingTree(tree)
+    for _ in range(3):
+        assert len(tracing.read("small", 1_000)) == 100
+        assert len(tracing.read("large")) == 100_000
+    assert tree.reads.count("small") == 1
+    assert tree.reads.count("large") == 3
+    with pytest.raises(FileTooLarge):
+        tracing.read("small", 10)
 
 
 @given(files, files, questions)

@@ -184,9 +184,10 @@ def _traits(app: Application, reader: ServiceReader) -> Mapping[str, object]:
     grace_ns = reader.duration_ns("stop_grace_period")
     completes = any(
         isinstance(options, Mapping) and options.get("condition") == Condition.COMPLETED.value
-        for service in app.compose.services
-        for other, options in ServiceReader(app.compose, service).mapping("depends_on").items()
-        if other == reader.name
+        for options in (
+            ServiceReader(app.compose, service).mapping("depends_on").get(reader.name)
+            for service in app.compose.services
+        )
     )
     checked = bool(reader.mapping("healthcheck")) and not reader.flag("healthcheck", "disable")
     # What listens or is probed is meant to stay; without either, an exit with 0 may be the end of its work.

@@ -11,6 +11,7 @@ from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.plan.fielddiff import escape, unescape
 
 _CONTAINERS = frozenset({str, tuple, list, dict})
+_PLAIN = frozenset({str, int, bool, float})
 
 
 @lru_cache(maxsize=1024)
@@ -32,6 +33,9 @@ class ServiceReader:
         """The value at ``path`` below the service; None when any part is absent."""
         value: object = self.service
         for part in path:
+            # Most of what is asked for is absent.
+            if value is None:
+                return None
             # Models are dicts; asking for their type is ten times as quick as asking whether they are mappings.
             if type(value) is dict or isinstance(value, Mapping):
                 value = value.get(part)
@@ -72,16 +76,16 @@ class ServiceReader:
     def items(self, *path: str) -> tuple[object, ...]:
         """A list; empty when absent."""
         value = self.get(*path)
-        return tuple(value) if isinstance(value, list | tuple) else ()
+        return () if value is None else tuple(value) if isinstance(value, list | tuple) else ()
 
     def texts(self, *path: str) -> tuple[str, ...]:
         """A list of scalars as text."""
-        return tuple(str(item) for item in self.items(*path))
+        return tuple(map(str, self.items(*path)))
 
     def mapping(self, *path: str) -> Mapping[str, object]:
         """A mapping; empty when absent."""
         value = self.get(*path)
-        return value if type(value) is dict or isinstance(value, Mapping) else {}
+        return {} if value is None else value if type(value) is dict or isinstance(value, Mapping) else {}
 
     def origin(self, *path: str | int) -> Origin:
         """The place of an attribute, or of the service."""
@@ -111,7 +115,8 @@ class SpecWriter:
             place = below
         place[last] = value
         self.origins[pointer] = self.reader.origin(*attribute)
-        if isinstance(value, Mapping):
+        # Most values are text or numbers, of which this is quicker to ask.
+        if type(value) not in _PLAIN and isinstance(value, Mapping):
             for key in value:
                 place_of_key: Pointer = ("services", self.reader.name, *attribute, str(key))
                 if place_of_key in self.reader.project.origins:
