@@ -78,7 +78,7 @@ def disk(client: EngineClient, info: Mapping[str, Any]) -> Finding:
     if client.host.startswith(_SOCKET) and root.is_dir():
         return free_disk("engine disk", root, "remove what nobody needs: docker system df, docker image prune")
     images = info.get("Images")
-    message = f"{root} is on another machine; there are {images} images. Its free space cannot be seen from here"
+    message = f"{root}, with {images} images, is outside of this container or machine: its free space cannot be seen"
     return Finding(check="engine disk", state=State.OK, message=message)
 
 

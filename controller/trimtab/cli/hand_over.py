@@ -22,7 +22,8 @@ def hand_over(
     """Replace a controller's own container; started by the controller, in a container of its own."""
     with explained():
         from trimtab.backends.engine.client import EngineClient
-        from trimtab.backends.engine.handover import PUT_BACK, Exchange, leave, stay_stopped
+        from trimtab.backends.engine.exchange import Exchange, leave, stay_stopped
+        from trimtab.backends.engine.handover import PUT_BACK
 
         chosen = settings(config, installation=installation)
         client = EngineClient(chosen.docker_host)

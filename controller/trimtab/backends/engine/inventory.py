@@ -116,6 +116,10 @@ def inventory(version: int, items: Sequence[Item], before: Inventory | None) -> 
 
 
 def _handed_to(item: Item) -> str:
+    state = item.inspect.get("State") or {}
+    if (state if isinstance(state, str) else state.get("Status")) == "exited":
+        # One that a person stopped does not go on: it is not waited for.
+        return ""
     # What is only known from a list has its labels elsewhere.
     labels = item.inspect.get("Labels") or labels_of(Kind.CONTAINER, item.inspect)
     return str(labels.get(HANDED_TO, ""))

@@ -49,7 +49,8 @@ ARGUMENTS = [VERB, "--old", "1"]
 @pytest.mark.parametrize(
     ("config", "entrypoint", "command"),
     [
-        ({}, None, ARGUMENTS),
+        ({}, None, [*ARGUMENTS, "--config", "/etc/t.yaml"]),
+        ({"Cmd": ["run", "--config=/c.yaml", "--listen", "off"]}, None, [*ARGUMENTS, "--config=/c.yaml"]),
         ({"Cmd": ["run", "--repo", "x"]}, None, ARGUMENTS),
         ({"Cmd": ["chroot", "/host", "trimtab", "run", "run"]}, None, ["chroot", "/host", "trimtab", *ARGUMENTS]),
         ({"Entrypoint": ["trimtab", "run"]}, ["trimtab"], ARGUMENTS),
@@ -68,7 +69,7 @@ def test_a_helper_has_what_leads_to_the_engine_and_nothing_else() -> None:
         {
             "Config": {
                 "Image": "t",
-                "Env": {"DOCKER_HOST": "tcp://proxy:2375", "TOKEN": "secret"},
+                "Env": {"DOCKER_HOST": "tcp://proxy:2375", "TRIMTAB_DOCKER_HOST": "tcp://p:1", "TOKEN": "secret"},
                 "Labels": {"a": "b"},
             },
             "HostConfig": {"NetworkMode": "n", "PortBindings": {"1/tcp": []}, "GroupAdd": ["1"], "Memory": 5},
@@ -78,7 +79,7 @@ def test_a_helper_has_what_leads_to_the_engine_and_nothing_else() -> None:
         IMAGE,
         ARGUMENTS,
     )
-    assert spec["Config"]["Env"] == {"DOCKER_HOST": "tcp://proxy:2375"}
+    assert spec["Config"]["Env"] == {"DOCKER_HOST": "tcp://proxy:2375", "TRIMTAB_DOCKER_HOST": "tcp://p:1"}
     assert "Labels" not in spec["Config"]
     assert spec["HostConfig"] == {
         "NetworkMode": "n",
