@@ -34,7 +34,7 @@ from trimtab.errors import (
 )
 from trimtab.model.events import EngineEvent
 from trimtab.model.keys import AppKey, Kind, ResourceKey
-from trimtab.model.observed import EngineFacts, Live, ObservedState, Probe, Running, RunState
+from trimtab.model.observed import EngineFacts, Live, ObservedState, Own, Probe, Running, RunState
 from trimtab.plan.canonical import canonical_json, fingerprint
 from trimtab.ports import StepContext
 
@@ -153,6 +153,8 @@ class World:
         # (image, replica): that replica of it never becomes healthy.
         self.ill: set[tuple[str, str]] = set()
         self.faults: dict[int, Fault] = {}
+        # The container that the controller under test runs in.
+        self.own: Own | None = None
         self.down = False
         self.deaf = False
         self.reads = 0
@@ -202,6 +204,7 @@ class World:
                 digest=fingerprint(self.seal_key, canonical_json([weights, near, ids])),
                 foreign=foreign,
                 images=ids,
+                own=self.own,
             )
 
     def perform(self, step: steps.EngineStep, context: StepContext) -> Mapping[str, str]:

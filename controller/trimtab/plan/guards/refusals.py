@@ -7,6 +7,7 @@ from trimtab.model.desired import DesiredState, Resource
 from trimtab.model.diagnostics import Diagnostic, Origin, Severity
 from trimtab.model.keys import Kind
 from trimtab.plan.guards import data
+from trimtab.plan.guards.disowned import disowned
 from trimtab.plan.guards.inputs import GuardInputs, problem
 
 
@@ -18,6 +19,7 @@ def refusals(changes: tuple[Change, ...], inputs: GuardInputs) -> list[Diagnosti
         *_never_pulled(changes),
         *_missing_externals(inputs),
         *data.unmovable(changes),
+        *disowned(changes, inputs),
         *inputs.findings,
     ]
 
