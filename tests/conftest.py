@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
 
 
-def _give_up(reason: str) -> NoReturn:
+def give_up(reason: str) -> NoReturn:
+    """What a test needs is not here: it is skipped, or fails where an engine is required."""
     if os.environ.get("REQUIRE_DOCKER") == "1":
         pytest.fail(f"{reason} (REQUIRE_DOCKER=1)", pytrace=False)
     pytest.skip(reason)
@@ -53,12 +54,12 @@ def engine_url() -> str:
     """The address of a Docker engine that answers and has the base image; else skip, or fail if one is required."""
     url = engine.engine_url()
     if (reason := engine.why_no_engine(url)) is not None:
-        _give_up(reason)
+        give_up(reason)
     with contextlib.closing(engine.connect(url)) as api:
         try:
             api.inspect_image(engine.BASE_IMAGE)
         except docker.errors.ImageNotFound:
-            _give_up(f"the engine has no image {engine.BASE_IMAGE}; scripts/test makes it")
+            give_up(f"the engine has no image {engine.BASE_IMAGE}; scripts/test makes it")
     return url
 
 

@@ -95,14 +95,28 @@ class Managed:
     proxy: EngineProxy
     refused: list[str]
 
-    def text(self, version: str, run: str = "run") -> str:
-        return CONTROLLER.format(
-            name=self.scope.name, image=BASE_IMAGE, version=version, run=run, command=COMMAND, remote=self.repo.remote,
+    def push(self, version: str, run: str = "run", program: str = str(COMMAND)) -> str:
+        text = CONTROLLER.format(
+            name=self.scope.name, image=BASE_IMAGE, version=version, run=run, command=program, remote=self.repo.remote,
             data=self.outside.data_dir, engine=self.proxy.url,
         )  # fmt: skip
+        return self.repo.deploy({"ctl/compose.yaml": text}, f"version {version}")
 
-    def push(self, version: str, run: str = "run") -> str:
-        return self.repo.deploy({"ctl/compose.yaml": self.text(version, run)}, f"version {version}")
+    def eventually_gives_up(self, broken: str, goes_on: str) -> None:
+        """That revision has failed and is not tried again; the controller ``goes_on`` runs, and nothing else."""
+
+        def told() -> bool:
+            assert self.controller().get("Id") == goes_on, self.mine()
+            assert self.controller()["State"]["Running"]
+            status = self.outside.status(self.app)
+            assert status.get("failed_revision") == broken, status
+            assert self.mine() == [f"{self.app}-controller-1"]
+            return True
+
+        try:
+            eventually(told, what=f"{broken[:7]} is given up", timeout_s=PATIENCE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from error
 
     @property
     def app(self) -> str:
@@ -191,21 +205,12 @@ def test_a_push_replaces_the_controller_that_carries_it_out(managed: Managed) ->
         assert two != one
         assert managed.inspect(one) == {}
 
-        # One that cannot start: the old one is put back, says so, and is not tempted again.
-        broken = managed.push("3", run="run, --no-such-option")
-
-        def told() -> bool:
-            assert managed.controller().get("Id") == two, managed.mine()
-            assert managed.controller()["State"]["Running"]
-            status = managed.outside.status(managed.app)
-            assert status.get("failed_revision") == broken, status
-            assert managed.mine() == [f"{managed.app}-controller-1"]
-            return True
-
-        try:
-            eventually(told, what="the broken one is given up", timeout_s=PATIENCE_S)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{managed.log()}") from error
+        # One that ends while it starts: the old one is put back, says so, and is not tempted again.
+        managed.eventually_gives_up(managed.push("3", run="run, --no-such-option"), two)
+        # One that is no controller at all: not even the helper runs, and the old one is not stopped.
+        started_at = managed.controller()["State"]["StartedAt"]
+        managed.eventually_gives_up(managed.push("4", program="/no/such/program"), two)
+        assert managed.controller()["State"]["StartedAt"] == started_at
     assert managed.refused == []
     assert client.asked > 20
     assert client.failed == []

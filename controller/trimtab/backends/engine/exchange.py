@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # How long it has to run: a program that fails while it starts takes a moment.
 SETTLE_S = 3.0
 # A port may be let go a moment after its container stopped; one that somebody else has is not waited for much longer.
-_STARTING_S = 20.0
+_STARTING_S = 10.0
 _POLL_S = 0.25
 _CALL_S = 120.0
 
