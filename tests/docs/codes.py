@@ -44,6 +44,7 @@ ELSEWHERE: Mapping[str, str] = {
     "TT3016": "too little space is free on the engine's disk to build or pull an image",
     "TT3030": "a `moved` volume's data cannot be taken over now, so nothing is changed",
     "TT3031": "a volume's definition differs from Git's; it is left as it is, for a person to decide",
+    "TT3032": "the service that runs this controller is no longer in Git; nothing of its application is changed",
     "TT3201": "held: every container of an application would be removed, since Git asks for none",
     "TT3202": "held: more than half of an application's objects, and more than 3, would be removed",
     "TT3203": "held: data would be lost",

@@ -9,8 +9,8 @@ import pytest
 from tests.support.exchanging import HELPER, NAME, NEW, OLD, PUT_BACK, Engine, Nature
 from tests.support.memory_tree import MemoryTree
 from trimtab.backends.engine.bench import Bench
-from trimtab.backends.engine.cache import HANDOVER
 from trimtab.backends.engine.handover import hand_over
+from trimtab.backends.engine.items import HANDOVER
 from trimtab.backends.engine.labels import DIGEST, HANDED_FROM, HANDED_TO, INSTALLATION, KIND
 from trimtab.backends.engine.steps import Existing, HandOver
 from trimtab.errors import Conflict, DeadlineExceeded, UnhealthyRelease
