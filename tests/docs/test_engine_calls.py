@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.allowed import documented, refusals
+from tests.support.allowed import documented, features, refusals
 
 
 @pytest.mark.parametrize("call", sorted(documented()))
@@ -22,3 +22,9 @@ def test_each_call_of_the_table_passes_the_patterns_and_the_sections(call: str) 
 )  # fmt: skip
 def test_others_are_refused_by_the_table_and_the_patterns(request_: str) -> None:
     assert {"the table", "the patterns"} <= set(refusals(request_))
+
+
+def test_each_call_is_made_always_or_for_a_feature_that_says_so() -> None:
+    for_features = frozenset().union(*features().values())
+    always = {call for call, when in documented().items() if when == "always"}
+    assert for_features == set(documented()) - always

@@ -7,15 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.allowed import call_of, documented, guarded
+from tests.support.allowed import call_of, documented, features, guarded
 from tests.support.composed import Composed
 from tests.support.engine import BASE_IMAGE, EngineScope
-from tests.support.proxy import EngineProxy
-from tests.support.scenario import Controller, Shop, running
+from tests.support.proxy import EngineProxy, answer
+from tests.support.scenario import Controller, Shop, inside, running
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e]
 
+HOOKED = """\
+name: {name}
+{moved}services:
+  migrate:
+    image: {image}
+    command: [echo, migrated]
+    x-trimtab: {{hook: PreSync}}
+  db:
+    image: {image}
+    init: true
+    command: [sleep, "86400"]
+    stop_grace_period: 1s
+    volumes: ["{volume}:/data"]
+    post_start: [{{command: [touch, /data/born]}}]
+    pre_stop: [{{command: [touch, /data/stopped]}}]
+volumes: {{{volume}: {{}}}}
+"""
+MOVED = "x-trimtab: {moved: [{kind: Volume, from: old, to: new}]}\n"
 CONFIG = "configs: {words: {content: hello}}\n"
 
 
@@ -78,3 +96,39 @@ def test_adopting_needs_no_others(scope: EngineScope, proxy: EngineProxy, tmp_pa
     said = controller.trimtab("adopt", str(folder), "--yes")
     assert (said.code, refused) == (0, []), said.text
     assert [item["Id"] for item in scope.containers()] == [running_id]
+
+
+def test_hooks_moves_and_archives_need_what_the_page_says_they_add(
+    scope: EngineScope, proxy: EngineProxy, tmp_path: Path
+) -> None:
+    """Everything else is refused, be it allowed to others."""
+    said_of = {
+        name: calls
+        for name, calls in features().items()
+        if name.startswith(("hooks", "`post_start`", "`trimtab adopt`"))
+    }
+    assert len(said_of) == 3
+    allowed = {call for call, when in documented().items() if when == "always"}.union(*said_of.values())
+    refused: list[str] = []
+
+    def guard(request: str) -> bytes | None:
+        if call_of(request) in allowed:
+            return None
+        refused.append(request)
+        return answer(403, "Forbidden", "text/plain")
+
+    proxy.rule = guard
+    controller = Controller(scope.name, (), tmp_path / "c", environment={"DOCKER_HOST": proxy.url})
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for volume, moved in (("old", ""), ("new", MOVED)):
+        text = HOOKED.format(name=scope.name, image=BASE_IMAGE, volume=volume, moved=moved)
+        (folder / "compose.yaml").write_text(text, encoding="utf-8")
+        said = controller.trimtab("apply", str(folder), "--yes")
+        assert (said.code, refused) == (0, []), said.text
+    data = inside(scope, f"{scope.name}-db-1", "ls", "/data").split()
+    assert data == ["born", "stopped"]
+    said = controller.trimtab("delete", scope.name, "--volumes", "--yes")
+    assert (said.code, refused) == (0, []), said.text
+    left = [volume["Name"] for volume in scope.volumes() if volume["Name"].startswith(f"{scope.name}_")]
+    assert left == []

@@ -11,6 +11,8 @@ from trimtab.backends.engine.client import path_kind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "engine-api.md"
 _ROW = re.compile(r"^\| `([A-Z]+ [^`]+)` \| (\w+)", re.MULTILINE)
+_FEATURE = re.compile(r"^\| ([^`|]*\S[^|]*) \| ((?:`[A-Z]+ [^`]+`(?:, )?)+|none) \|$", re.MULTILINE)
+_CALL = re.compile(r"`([A-Z]+ [^`]+)`")
 _PATTERN = re.compile(r"^(GET|HEAD|POST|PUT|DELETE) (\^\S+\$)$", re.MULTILINE)
 _SECTION = re.compile(r"^ +([A-Z]+): 1", re.MULTILINE)
 # On where nothing is said.
@@ -21,6 +23,11 @@ _SECTIONS = {"_ping": "PING"}
 def documented() -> Mapping[str, str]:
     """The calls of the page and when each is made: always, or for what."""
     return dict(_ROW.findall(PAGE.read_text(encoding="utf-8")))
+
+
+def features() -> Mapping[str, frozenset[str]]:
+    """The calls that each feature adds, by the page's name of it."""
+    return {name: frozenset(_CALL.findall(calls)) for name, calls in _FEATURE.findall(PAGE.read_text(encoding="utf-8"))}
 
 
 def patterns() -> Mapping[str, re.Pattern[str]]:
