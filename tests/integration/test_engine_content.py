@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import docker.errors
@@ -10,8 +11,10 @@ import pytest
 
 from tests.support.driving import KEY, Driving, driving
 from tests.support.engine import EngineScope
+from trimtab import wiring
 from trimtab.backends.engine import content, filler, installation
 from trimtab.backends.engine.steps import AwaitCompleted, CreateContent, Existing, RemoveContainer, RemoveContent
+from trimtab.config import Config
 from trimtab.errors import Conflict
 from trimtab.model.desired import ContentFile
 from trimtab.model.keys import Kind
@@ -156,9 +159,24 @@ def test_the_key_outlives_the_data_directory(drive: Driving) -> None:
     client, name = drive.client, drive.name
     assert installation.recover_key(client, name) is None
     installation.store_key(client, name, KEY)
+    assert client.calls.snapshot()["POST /containers/create"] == 1, "looked for and written in one"
     installation.store_key(client, name, KEY)
     assert installation.recover_key(client, name) == KEY
     with pytest.raises(Conflict, match="another key"):
         installation.store_key(client, name, bytes(32))
     assert drive.driver.observe(drive.app).live == {}
     assert (Kind.VOLUME, installation.volume_name(name)) not in drive.driver.observe(drive.app).foreign
+
+
+def test_a_lost_data_directory_costs_one_look_at_the_key(drive: Driving, tmp_path: Path) -> None:
+    installation.store_key(drive.client, drive.name, KEY)
+
+    def containers() -> int:
+        return drive.client.calls.snapshot()["POST /containers/create"]
+
+    before = containers()
+    config = Config(data_dir=tmp_path / "anew", installation=drive.name)
+    assert wiring.installation_key(config, drive.client, keep=True) == (KEY, True)
+    assert containers() == before + 1
+    assert wiring.installation_key(config, drive.client, keep=True) == (KEY, True)
+    assert containers() == before + 1, "then the volume's labels tell"

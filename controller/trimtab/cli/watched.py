@@ -6,19 +6,20 @@ import json
 from typing import TYPE_CHECKING
 
 from trimtab.config import Config, RepositoryConfig
+from trimtab.model.untyped import mapping, members
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trimtab.ports import Facts
 
 FACT = "watched-repositories"
+_NAMES = ("url", "branch", "path", "name", "username", "credential_file", "ssh_key_file", "known_hosts_file")
 
 
 def remember(facts: Facts, repositories: Sequence[RepositoryConfig]) -> None:
     """Written by ``trimtab run``; credential files are named, never read here."""
-    names = ("url", "branch", "path", "name", "username", "credential_file", "ssh_key_file", "known_hosts_file")
-    data = [{name: getattr(item, name) for name in names} for item in repositories]
+    data = [{name: getattr(item, name) for name in _NAMES} for item in repositories]
     facts.put(FACT, json.dumps(data, sort_keys=True))
 
 
@@ -37,4 +38,19 @@ def watched_repositories(config: Config) -> tuple[RepositoryConfig, ...]:
         data = json.loads(text) if text else []
     except ValueError:
         return ()
-    return tuple(RepositoryConfig(**item) for item in data if isinstance(item, dict))
+    # Another version may have written less, or more.
+    return tuple(_repository(item) for item in map(mapping, members(data)) if item.get("url"))
+
+
+def _repository(item: Mapping[str, object]) -> RepositoryConfig:
+    said = {name: str(item.get(name, "")) for name in _NAMES}
+    return RepositoryConfig(
+        url=said["url"],
+        branch=said["branch"],
+        path=said["path"],
+        name=said["name"],
+        username=said["username"],
+        credential_file=said["credential_file"],
+        ssh_key_file=said["ssh_key_file"],
+        known_hosts_file=said["known_hosts_file"],
+    )

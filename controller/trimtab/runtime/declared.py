@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from trimtab.model.application import Application
 from trimtab.model.keys import AppKey
+from trimtab.model.untyped import texts
 from trimtab.ports import Facts
 
 _FACT = "declared/"
@@ -58,4 +59,4 @@ class Declared:
             found = json.loads(text) if text else {}
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return texts(found)

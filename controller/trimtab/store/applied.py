@@ -9,7 +9,8 @@ from types import MappingProxyType
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.records import AppliedObject, AppliedState
 from trimtab.store.codec import json_text, parse_optional_time, parse_time, parse_words, time_text
-from trimtab.store.database import Database
+from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _REVISIONS = ("desired_revision", "applied_revision", "healthy_revision")
 
@@ -19,32 +20,13 @@ class Applied:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._states = Table(database, "applied", ("app",), _state)
+        self._objects = Table(database, "objects", ("app", "kind", "name", "replica"), _object)
 
     def get(self, app: AppKey) -> AppliedState:
         """What is known; the empty state for a stranger."""
         rows = self._database.read("SELECT * FROM applied WHERE app = ?", (str(app),))
-        if not rows:
-            return AppliedState(app=app)
-        row = rows[0]
-        return AppliedState(
-            app=app,
-            desired_revision=row[1],
-            desired_digest=row[2],
-            applied_revision=row[3],
-            applied_digest=row[4],
-            healthy_revision=row[5],
-            healthy_digest=row[6],
-            healthy_images=parse_words(row[7]),
-            failed_revision=row[8],
-            failed_digest=row[9],
-            failed_reason=row[10],
-            tried=row[11],
-            updated_at=parse_time(row[12]),
-            previous_revision=row[13],
-            previous_digest=row[14],
-            previous_images=parse_words(row[15]),
-            applied_at=parse_optional_time(row[16]),
-        )
+        return self._states.first(rows) or AppliedState(app=app)
 
     def put(self, state: AppliedState) -> None:
         """Remember it; ``updated_at`` is set here."""
@@ -92,13 +74,10 @@ class Applied:
     def objects(self, app: AppKey) -> Mapping[ResourceKey, AppliedObject]:
         """Its inventory, in key order."""
         rows = self._database.read(
-            "SELECT kind, name, replica, engine_name, digest, handle FROM objects WHERE app = ?", (str(app),)
+            "SELECT app, kind, name, replica, engine_name, digest, handle FROM objects WHERE app = ?", (str(app),)
         )
-        found = {}
-        for kind, name, replica, engine_name, digest, handle in rows:
-            key = ResourceKey(app, Kind(kind), name, replica)
-            found[key] = AppliedObject(key=key, name=engine_name, digest=digest, handle=handle)
-        return MappingProxyType(dict(sorted(found.items())))
+        found = self._objects.records(rows)
+        return MappingProxyType({one.key: one for one in sorted(found, key=lambda one: one.key)})
 
     def record(self, objects: Sequence[AppliedObject]) -> None:
         """Add or replace objects, all or none."""
@@ -137,3 +116,31 @@ class Applied:
             connection.execute("DELETE FROM applied WHERE app = ?", (str(app),))
 
         self._database.transaction(work)
+
+
+def _state(row: Row) -> AppliedState:
+    return AppliedState(
+        app=AppKey.parse(row[0]),
+        desired_revision=row[1],
+        desired_digest=row[2],
+        applied_revision=row[3],
+        applied_digest=row[4],
+        healthy_revision=row[5],
+        healthy_digest=row[6],
+        healthy_images=parse_words(row[7]),
+        failed_revision=row[8],
+        failed_digest=row[9],
+        failed_reason=row[10],
+        tried=int(row[11]),
+        updated_at=parse_time(row[12]),
+        previous_revision=row[13],
+        previous_digest=row[14],
+        previous_images=parse_words(row[15]),
+        applied_at=parse_optional_time(row[16]),
+    )
+
+
+def _object(row: Row) -> AppliedObject:
+    app, kind, name, replica, engine_name, digest, handle = row
+    key = ResourceKey(AppKey.parse(app), Kind(kind), name, int(replica))
+    return AppliedObject(key=key, name=engine_name, digest=digest, handle=handle)

@@ -7,7 +7,8 @@ import sqlite3
 from trimtab.model.keys import AppKey
 from trimtab.model.records import FailedBuild
 from trimtab.store.codec import parse_time, time_text
-from trimtab.store.database import Database
+from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 # Old keys cannot come back except by a revert to a commit that never built: one more try is no harm.
 KEEP = 1_000
@@ -18,6 +19,7 @@ class BuildFailures:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._table = Table(database, "failed_builds", ("build_key",), _failed)
 
     def add(self, failed: FailedBuild) -> None:
         """Remember one; the oldest are dropped."""
@@ -37,12 +39,14 @@ class BuildFailures:
 
     def get(self, build_key: str) -> FailedBuild | None:
         """Whether it failed before."""
-        rows = self._database.read("SELECT app, message, at FROM failed_builds WHERE build_key = ?", (build_key,))
-        if not rows:
-            return None
-        app, message, at = rows[0]
-        return FailedBuild(build_key=build_key, app=AppKey.parse(app), message=message, at=parse_time(at))
+        query = "SELECT build_key, app, message, at FROM failed_builds WHERE build_key = ?"
+        return self._table.first(self._database.read(query, (build_key,)))
 
     def clear(self, app: AppKey) -> None:
         """A person asked for another try."""
         self._database.write("DELETE FROM failed_builds WHERE app = ?", (str(app),))
+
+
+def _failed(row: Row) -> FailedBuild:
+    build_key, app, message, at = row
+    return FailedBuild(build_key=build_key, app=AppKey.parse(app), message=message, at=parse_time(at))

@@ -70,7 +70,7 @@ class Database:
         self.degraded = ""
         self._path = path
         self._monotonic_s = monotonic_s
-        self._strict = strict
+        self.strict = strict
         self._lock = threading.Lock()
         self._warnings: deque[Event] = deque()
         self._on_warning: Callable[[Event], None] | None = None
@@ -103,7 +103,7 @@ class Database:
     def changed_outside(self) -> bool:
         """Whether another connection wrote since this was last asked; the first answer is yes."""
         with self._lock:
-            if not self.degraded and not self._strict and identity(self._path) != self._identity:
+            if not self.degraded and not self.strict and identity(self._path) != self._identity:
                 self._write_anew()
             try:
                 version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
@@ -118,6 +118,11 @@ class Database:
     def subscribe(self, on_warning: Callable[[Event], None]) -> None:
         """Tell of faults from now on, and of those that were met before anyone listened."""
         self._on_warning = on_warning
+        self._deliver()
+
+    def warn(self, reason: str, message: str) -> None:
+        """Tell of something in the file that those who look after this installation should know of."""
+        self._warn(reason, message)
         self._deliver()
 
     def close(self) -> None:
@@ -162,7 +167,7 @@ class Database:
         code = _primary(error)
         if code not in _BROKEN | _REFUSED:
             raise InternalError(f"the store was asked something it cannot do: {error}") from error
-        if self._strict:
+        if self.strict:
             raise self._refusal(error) from error
         if code in _BROKEN:
             self._rebuild(f"it is damaged ({error})", "corrupt")
@@ -275,7 +280,7 @@ class Database:
         except sqlite3.Error as error:
             if _primary(error) in _BROKEN:
                 self._rebuild(f"it is damaged ({error})", "corrupt")
-            elif self._strict:
+            elif self.strict:
                 raise self._refusal(error) from error
             else:
                 self._continue_in_memory(error)

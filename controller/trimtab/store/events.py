@@ -9,6 +9,7 @@ from trimtab.model.keys import AppKey
 from trimtab.model.records import StoredEvent
 from trimtab.store.codec import json_text, parse_mapping, parse_time, time_text
 from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _COLUMNS = "id, at, app, type, reason, message, revision, fields"
 # Counting costs more than appending: the bound is looked at once in so many appends.
@@ -21,6 +22,7 @@ class Events:
     def __init__(self, database: Database, *, keep: int = 500) -> None:
         self._database = database
         self._keep = keep
+        self._table = Table(database, "events", ("id",), _event)
 
     def append(self, event: Event) -> int:
         """Store one; its number."""
@@ -56,7 +58,7 @@ class Events:
             f"SELECT {_COLUMNS} FROM events WHERE id > ? AND (? IS NULL OR app = ?) ORDER BY id LIMIT ?",  # noqa: S608
             (cursor, *(_twice(app)), limit),
         )
-        return tuple(_event(row) for row in rows)
+        return self._table.records(rows)
 
     def newest(self, *, app: AppKey | None = None, limit: int = 100) -> tuple[StoredEvent, ...]:
         """The last ``limit``, oldest first."""
@@ -64,7 +66,7 @@ class Events:
             f"SELECT {_COLUMNS} FROM events WHERE (? IS NULL OR app = ?) ORDER BY id DESC LIMIT ?",  # noqa: S608
             (*(_twice(app)), limit),
         )
-        return tuple(_event(row) for row in reversed(rows))
+        return self._table.records(reversed(rows))
 
 
 def _twice(app: AppKey | None) -> tuple[str | None, str | None]:
@@ -74,7 +76,7 @@ def _twice(app: AppKey | None) -> tuple[str | None, str | None]:
 
 def _event(row: Row) -> StoredEvent:
     return StoredEvent(
-        id=row[0],
+        id=int(row[0]),
         event=Event(
             at=parse_time(row[1]),
             app=AppKey.parse(row[2]) if row[2] else None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from trimtab.model.keys import AppKey
 from trimtab.model.records import Approval, Pin, Suspension
 from trimtab.store.codec import optional_time_text, parse_optional_time, parse_time, time_text
-from trimtab.store.database import Database
+from trimtab.store.database import Database, Row
+from trimtab.store.rows import UNREADABLE, Table
 
 # Shorter beginnings of a plan's id approve nothing: another plan may begin so, too.
 SHOWN_PLAN_ID = 12
@@ -20,6 +22,7 @@ class PeoplesHolds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._approvals = Table(database, "approvals", ("plan_id",), _approval)
 
     def suspend(self, suspension: Suspension) -> None:
         """Stop an application."""
@@ -44,7 +47,11 @@ class PeoplesHolds:
         if not rows:
             return None
         since, reason, by, until = rows[0]
-        found = Suspension(app=app, since=parse_time(since), reason=reason, by=by, until=parse_optional_time(until))
+        try:
+            found = Suspension(app=app, since=parse_time(since), reason=reason, by=by, until=parse_optional_time(until))
+        except UNREADABLE:
+            # What a person stopped goes on when a person says so, not because a time cannot be read.
+            found = Suspension(app=app, since=self._database.now(), reason=str(reason), by=str(by))
         return found if found.holds(self._database.now()) else None
 
     def pin(self, pin: Pin) -> None:
@@ -64,7 +71,12 @@ class PeoplesHolds:
         if not rows:
             return None
         revision, since, branch_revision, by = rows[0]
-        return Pin(app=app, revision=revision, since=parse_time(since), branch_revision=branch_revision, by=by)
+        try:
+            at = parse_time(since)
+        except UNREADABLE:
+            # Since when it is held is only told; what is held is what counts.
+            at = self._database.now()
+        return Pin(app=app, revision=revision, since=at, branch_revision=branch_revision, by=by)
 
     def approve(self, approval: Approval) -> None:
         """A person's yes to a plan."""
@@ -76,14 +88,14 @@ class PeoplesHolds:
     def approved(self, plan_id: str) -> Approval | None:
         """Whether there is one that still counts; people name a plan by the beginning of its id, as it is shown."""
         rows = self._database.read(
-            "SELECT app, at, by FROM approvals"
+            "SELECT plan_id, app, at, by FROM approvals"
             " WHERE plan_id = ? OR (length(plan_id) >= ? AND plan_id = substr(?, 1, length(plan_id)))",
             (plan_id, SHOWN_PLAN_ID, plan_id),
         )
-        found = (Approval(plan_id=plan_id, app=AppKey.parse(app), at=parse_time(at), by=by) for app, at, by in rows)
+        found = self._approvals.records(rows)
         now = self._database.now()
         # A clock that was put back must not make an old yes last longer than a fresh one.
-        return next((one for one in found if abs(now - one.at) < APPROVED_FOR), None)
+        return next((replace(one, plan_id=plan_id) for one in found if abs(now - one.at) < APPROVED_FOR), None)
 
     def consume(self, plan_id: str) -> None:
         """An approval counts once: what it was given for is done."""
@@ -97,3 +109,8 @@ class PeoplesHolds:
         return self._database.transaction(
             lambda c: c.execute(f"DELETE FROM {table} WHERE app = ?", (str(app),)).rowcount > 0  # noqa: S608 - ours
         )
+
+
+def _approval(row: Row) -> Approval:
+    plan_id, app, at, by = row
+    return Approval(plan_id=plan_id, app=AppKey.parse(app), at=parse_time(at), by=by)

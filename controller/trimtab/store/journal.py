@@ -10,6 +10,7 @@ from trimtab.model.plan import StepStatus
 from trimtab.model.records import JournalEntry, JournalRun
 from trimtab.store.codec import parse_optional_time, parse_time, time_text
 from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _QUERY = (
     "SELECT runs.run, plan_id, app, target, revision, runs.started_at, runs.finished_at,"
@@ -24,6 +25,7 @@ class StepJournal:
     def __init__(self, database: Database, *, keep: int = 50) -> None:
         self._database = database
         self._keep = keep
+        self._table = Table(database, "runs", ("run",), _run)
 
     def opened(self, plan_id: str, app: AppKey, target: str, revision: str) -> int:
         """A run begins; its number."""
@@ -71,11 +73,11 @@ class StepJournal:
             connection.execute("UPDATE runs SET finished_at = ? WHERE finished_at IS NULL", (now,))
             return rows
 
-        return _runs(self._database.transaction(work))
+        return self._runs(self._database.transaction(work))
 
     def runs(self, app: AppKey, limit: int = 10) -> tuple[JournalRun, ...]:
         """The last runs of one application, newest first."""
-        return _runs(
+        return self._runs(
             self._database.read(
                 f"{_QUERY} WHERE runs.run IN (SELECT run FROM runs WHERE app = ?"  # noqa: S608 - our own text
                 " ORDER BY run DESC LIMIT ?) ORDER BY runs.run DESC, node",
@@ -83,15 +85,16 @@ class StepJournal:
             )
         )
 
+    def _runs(self, rows: list[Row]) -> tuple[JournalRun, ...]:
+        return self._table.records((run, *group) for run, group in groupby(rows, key=lambda row: row[0]))
 
-def _runs(rows: list[Row]) -> tuple[JournalRun, ...]:
-    return tuple(_run(list(group)) for _, group in groupby(rows, key=lambda row: row[0]))
 
-
-def _run(rows: list[Row]) -> JournalRun:
+def _run(row: Row) -> JournalRun:
+    """One run; its steps' rows come after its number."""
+    rows: tuple[Row, ...] = row[1:]
     run, plan_id, app, target, revision, started_at, finished_at = rows[0][:7]
     return JournalRun(
-        run=run,
+        run=int(run),
         plan_id=plan_id,
         app=AppKey.parse(app),
         target=target,
@@ -106,7 +109,7 @@ def _run(rows: list[Row]) -> JournalRun:
 def _entry(row: Row) -> JournalEntry:
     node, text, started_at, ended_at, status, error = row
     return JournalEntry(
-        node=node,
+        node=int(node),
         text=text,
         started_at=parse_time(started_at),
         ended_at=parse_optional_time(ended_at),

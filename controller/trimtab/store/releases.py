@@ -11,6 +11,7 @@ from trimtab.model.records import Release
 from trimtab.model.status import Phase
 from trimtab.store.codec import json_text, parse_optional_time, parse_time, parse_words, time_text
 from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _COLUMNS = (
     "app, id, revision, subject, author, plan_id, phase, started_at, finished_at, images,"
@@ -24,6 +25,7 @@ class Releases:
     def __init__(self, database: Database, *, keep: int = 50) -> None:
         self._database = database
         self._keep = keep
+        self._table = Table(database, "releases", ("app", "id"), _release)
 
     def begin(
         self,
@@ -67,7 +69,7 @@ class Releases:
             f"SELECT {_COLUMNS} FROM releases WHERE app = ? AND id = ?",  # noqa: S608 - our own column names
             (str(app), release),
         )
-        return _release(rows[0]) if rows else None
+        return self._table.first(rows)
 
     def list(self, app: AppKey, limit: int = 50) -> tuple[Release, ...]:
         """The newest first."""
@@ -75,7 +77,7 @@ class Releases:
             f"SELECT {_COLUMNS} FROM releases WHERE app = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - the same
             (str(app), limit),
         )
-        return tuple(_release(row) for row in rows)
+        return self._table.records(rows)
 
     def recent_images(self, app: AppKey, releases: int) -> frozenset[str]:
         """Images of the last ``releases`` that succeeded."""
@@ -100,7 +102,7 @@ class Releases:
             )
             return rows
 
-        closed = (_release(row) for row in self._database.transaction(work))
+        closed = self._table.records(self._database.transaction(work))
         return tuple(
             replace(release, phase=Phase.ERROR, message=message, finished_at=parse_time(now)) for release in closed
         )
@@ -109,7 +111,7 @@ class Releases:
 def _release(row: Row) -> Release:
     return Release(
         app=AppKey.parse(row[0]),
-        id=row[1],
+        id=int(row[1]),
         revision=row[2],
         subject=row[3],
         author=row[4],

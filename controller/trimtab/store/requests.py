@@ -9,6 +9,7 @@ from trimtab.model.keys import AppKey
 from trimtab.model.records import Request, RequestState, RequestVerb
 from trimtab.store.codec import json_text, parse_optional_time, parse_time, parse_words, time_text
 from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _COLUMNS = "id, app, verb, asked_at, by, arguments, state, answer, answered_at"
 # Answered ones are kept for whoever still waits for the answer, and for curious people.
@@ -20,6 +21,7 @@ class Requests:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._table = Table(database, "requests", ("id",), _request)
         self._submitted = False
 
     def submit(
@@ -48,7 +50,7 @@ class Requests:
     def get(self, request: int) -> Request | None:
         """One request with its answer."""
         rows = self._database.read(f"SELECT {_COLUMNS} FROM requests WHERE id = ?", (request,))  # noqa: S608 - ours
-        return _request(rows[0]) if rows else None
+        return self._table.first(rows)
 
     def changed(self) -> bool:
         """Whether another process wrote, or this one left a request, since the last time this was asked."""
@@ -58,7 +60,7 @@ class Requests:
     def pending(self) -> tuple[Request, ...]:
         """Those nobody has seen, oldest first."""
         rows = self._database.read(f"SELECT {_COLUMNS} FROM requests WHERE state = 'pending' ORDER BY id")  # noqa: S608
-        return tuple(_request(row) for row in rows)
+        return self._table.records(rows)
 
     def reopen(self) -> None:
         """At start: what a dead process accepted and never finished is pending again."""
@@ -75,7 +77,7 @@ class Requests:
 
 def _request(row: Row) -> Request:
     return Request(
-        id=row[0],
+        id=int(row[0]),
         app=AppKey.parse(row[1]),
         verb=RequestVerb(row[2]),
         asked_at=parse_time(row[3]),

@@ -10,7 +10,8 @@ from typing import Any
 from trimtab.model.keys import AppKey, Kind, ResourceKey
 from trimtab.model.status import AppCondition, AppStatus, HealthStatus, Phase, ResourceStatus, SyncStatus
 from trimtab.store.codec import json_text, optional_time_text, parse_optional_time, parse_time, time_text
-from trimtab.store.database import Database
+from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 _REVISIONS = ("desired_revision", "applied_revision", "healthy_revision")
 
@@ -20,6 +21,7 @@ class Statuses:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._table = Table(database, "statuses", ("app",), _status)
 
     def put(self, status: AppStatus) -> None:
         """Replace it."""
@@ -30,20 +32,18 @@ class Statuses:
 
     def get(self, app: AppKey) -> AppStatus | None:
         """One application's."""
-        rows = self._database.read("SELECT status FROM statuses WHERE app = ?", (str(app),))
-        return _decoded(app, json.loads(rows[0][0])) if rows else None
+        return self._table.first(self._database.read("SELECT app, status FROM statuses WHERE app = ?", (str(app),)))
 
     def all(self) -> tuple[AppStatus, ...]:
         """Everyone's, in key order."""
-        rows = self._database.read("SELECT app, status FROM statuses")
-        found = (_decoded(AppKey.parse(app), json.loads(text)) for app, text in rows)
+        found = self._table.records(self._database.read("SELECT app, status FROM statuses"))
         return tuple(sorted(found, key=lambda status: status.app))
 
     def move_on(self, apps: Collection[AppKey], revision: str, *, applied: bool) -> None:
         """Name a newer commit that wants the same; all or none."""
         fields = _REVISIONS if applied else _REVISIONS[:1]
         paths = ", ".join(f"'$.{field}', ?" for field in fields)
-        change = f"UPDATE statuses SET status = json_set(status, {paths}), at = ? WHERE app = ?"  # noqa: S608 - constants
+        change = f"UPDATE statuses SET status = json_set(status, {paths}), at = ? WHERE app = ? AND json_valid(status)"  # noqa: S608 - constants
         now = time_text(self._database.now())
         rows = [(*[revision] * len(fields), now, str(app)) for app in apps]
 
@@ -103,35 +103,38 @@ def _encoded(status: AppStatus) -> Mapping[str, object]:
     }
 
 
-def _decoded(app: AppKey, data: dict[str, Any]) -> AppStatus:
+def _status(row: Row) -> AppStatus:
+    """A status that another version wrote may lack what came later; the next pass writes it anew."""
+    app, data = AppKey.parse(row[0]), json.loads(row[1])
+    phase = data.get("phase")
     return AppStatus(
         app=app,
-        # A status that another version wrote may not have all of them; the next pass writes it anew.
         **{name: str(data.get(name, "")) for name in _TEXTS},
         sync=SyncStatus(data["sync"]),
         health=HealthStatus(data["health"]),
-        phase=None if data["phase"] is None else Phase(data["phase"]),
-        since=parse_optional_time(data["since"]),
-        observed_at=parse_optional_time(data["observed_at"]),
-        resources=tuple(_resource(app, item) for item in data["resources"]),
-        conditions=tuple(
-            AppCondition(
-                type=item["type"],
-                status=item["status"],
-                reason=item["reason"],
-                message=item["message"],
-                changed_at=parse_time(item["changed_at"]),
-            )
-            for item in data["conditions"]
-        ),
+        phase=None if phase is None else Phase(phase),
+        since=parse_optional_time(data.get("since")),
+        observed_at=parse_optional_time(data.get("observed_at")),
+        resources=tuple(_resource(app, item) for item in data.get("resources", ())),
+        conditions=tuple(_condition(item) for item in data.get("conditions", ())),
     )
 
 
-def _resource(app: AppKey, data: dict[str, Any]) -> ResourceStatus:
+def _condition(data: Mapping[str, Any]) -> AppCondition:
+    return AppCondition(
+        type=str(data["type"]),
+        status=str(data["status"]),
+        reason=str(data.get("reason", "")),
+        message=str(data.get("message", "")),
+        changed_at=parse_time(data["changed_at"]),
+    )
+
+
+def _resource(app: AppKey, data: Mapping[str, Any]) -> ResourceStatus:
     return ResourceStatus(
-        key=ResourceKey(app, Kind(data["kind"]), data["name"], data["replica"]),
-        name=data["engine_name"],
+        key=ResourceKey(app, Kind(data["kind"]), str(data["name"]), int(data.get("replica", 0))),
+        name=str(data["engine_name"]),
         sync=SyncStatus(data["sync"]),
         health=HealthStatus(data["health"]),
-        message=data["message"],
+        message=str(data.get("message", "")),
     )

@@ -8,6 +8,7 @@ from trimtab.model.keys import AppKey, Kind
 from trimtab.model.records import RunOutcome, TaskRun
 from trimtab.store.codec import optional_time_text, parse_optional_time, parse_time, time_text
 from trimtab.store.database import Database, Row
+from trimtab.store.rows import Table
 
 # Runs that are remembered of each hook and job; Kubernetes keeps 4 pods of a CronJob, which is soon too few to look at.
 KEPT = 20
@@ -21,6 +22,7 @@ class TaskRunLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._table = Table(database, "task_runs", ("app", "name"), _run)
 
     def put(self, run: TaskRun) -> None:
         """Add or replace one; the oldest of its task beyond ``KEPT`` are dropped."""
@@ -59,7 +61,7 @@ class TaskRunLog:
             f"SELECT {_COLUMNS} FROM task_runs WHERE app = ? AND name = ?",  # noqa: S608 - our own column names
             (str(app), name),
         )
-        return _run(rows[0]) if rows else None
+        return self._table.first(rows)
 
     def list(self, app: AppKey, *, limit: int = 100) -> tuple[TaskRun, ...]:
         """The newest first."""
@@ -67,7 +69,7 @@ class TaskRunLog:
             f"SELECT {_COLUMNS} FROM task_runs WHERE app = ? ORDER BY at DESC, name DESC LIMIT ?",  # noqa: S608 - the same
             (str(app), limit),
         )
-        return tuple(_run(row) for row in rows)
+        return self._table.records(rows)
 
 
 def _run(row: Row) -> TaskRun:
@@ -82,7 +84,7 @@ def _run(row: Row) -> TaskRun:
         at=parse_time(row[7]),
         started_at=parse_optional_time(row[8]),
         finished_at=parse_optional_time(row[9]),
-        exit_code=row[10],
+        exit_code=None if row[10] is None else int(row[10]),
         message=row[11],
         log=row[12],
     )

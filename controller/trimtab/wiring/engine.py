@@ -118,12 +118,13 @@ def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tup
 
     file = config.data_dir / KEY_FILE
     known = _read_key(file)
-    key = known or recover_key(client, config.installation) or secrets.token_bytes(KEY_BYTES)
-    # A key in the data directory was stored on the engine before; on this one, if its volume says so.
-    if keep and not (known is not None and keeps_key(client, config.installation, known)):
+    # Reading it from the engine takes a container: once is enough to know that it is there.
+    recovered = recover_key(client, config.installation) if known is None else None
+    key = known or recovered or secrets.token_bytes(KEY_BYTES)
+    if keep and recovered is None and not (known is not None and keeps_key(client, config.installation, known)):
         store_key(client, config.installation, key)
-        if known is None:
-            _write_key(file, key)
+    if keep and known is None:
+        _write_key(file, key)
     return key, keep or known is not None
 
 

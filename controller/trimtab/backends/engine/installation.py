@@ -39,11 +39,7 @@ def recover_key(client: EngineClient, installation: str) -> bytes | None:
     if not _ours(inspect.get("Labels") or {}, installation):
         return None
     with filler.mounted(client, name, installation) as container_id:
-        try:
-            key = filler.read(client, container_id, _FILE)
-        except tarfile.TarError:
-            return None
-    return key if key is not None and len(key) == KEY_LENGTH else None
+        return _read(client, container_id)
 
 
 def keeps_key(client: EngineClient, installation: str, key: bytes) -> bool:
@@ -71,17 +67,25 @@ def store_key(client: EngineClient, installation: str, key: bytes) -> None:
     body = {"Name": name, "Labels": labels}
     if not _ours(make_volume(client, body, what="keep the installation's key"), installation):
         raise Conflict(f"volume {name} is not ours", hint="choose another installation id, or remove that volume")
-    there = recover_key(client, installation)
-    if there == key:
-        return
-    if there is not None:
-        raise Conflict(
-            f"volume {name} keeps another key for installation {installation}",
-            hint="use that one (recover it), or another installation id",
-        )
-    file = ContentFile(path=_FILE, mode=0o400, data=key)
     with filler.mounted(client, name, installation) as container_id:
-        filler.write(client, container_id, archive((file,), None), name)
+        there = _read(client, container_id)
+        if there is None:
+            file = ContentFile(path=_FILE, mode=0o400, data=key)
+            filler.write(client, container_id, archive((file,), None), name)
+        elif there != key:
+            raise Conflict(
+                f"volume {name} keeps another key for installation {installation}",
+                hint="use that one (recover it), or another installation id",
+            )
+
+
+def _read(client: EngineClient, container_id: str) -> bytes | None:
+    """The key in the volume; None when there is none, or not a whole one."""
+    try:
+        key = filler.read(client, container_id, _FILE)
+    except tarfile.TarError:
+        return None
+    return key if key is not None and len(key) == KEY_LENGTH else None
 
 
 def _fingerprint(key: bytes, installation: str) -> str:
