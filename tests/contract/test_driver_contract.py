@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from trimtab.backends.engine.steps import (
     CreatedBy,
     DiscardContainer,
     DisconnectNetwork,
+    EndRun,
     Existing,
     RemoveContainer,
     RemoveNetwork,
@@ -245,6 +247,26 @@ def test_undoing_a_replacement_puts_the_old_one_back(drive: Driving) -> None:
     twice(drive, DiscardContainer(container=CreatedBy(2), name=step.name))
     twice(drive, DiscardContainer(container=ref, name=step.name, grace_s=0))
     assert state(drive) is None
+
+
+def test_a_run_ends_with_the_sync_that_a_person_ended_and_not_otherwise(drive: Driving) -> None:
+    container_id, step = drive.run(Config={"StopTimeout": 0})
+    end, asked = EndRun(container=Existing(container_id), name=step.name), threading.Event()
+    asked.set()
+    assert drive.do(end) == {}
+    assert state(drive) is RunState.RUNNING
+    assert drive.do(end, terminated=asked)["terminated"] == step.name
+    assert state(drive) is None
+    assert drive.do(end, terminated=asked) == {}
+    assert drive.do(EndRun(container=CreatedBy(2), name=step.name), terminated=asked) == {}
+    # What came to its end by itself says how, and stays, unless it is to be tidied up.
+    failed, step = drive.run("failed", Config={"Cmd": ["sh", "-c", "exit 3"]})
+    with pytest.raises(UnhealthyRelease):
+        drive.do(AwaitCompleted(container=Existing(failed), name=step.name))
+    assert drive.do(EndRun(container=Existing(failed), name=step.name), terminated=asked) == {}
+    assert state(drive, "failed") is RunState.EXITED
+    assert drive.do(EndRun(container=Existing(failed), name=step.name, discard=True)) == {}
+    assert state(drive, "failed") is None
 
 
 def test_other_installations_objects_are_foreign(drive: Driving) -> None:
