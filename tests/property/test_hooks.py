@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +153,27 @@ def test_I2_a_kill_at_every_step_runs_each_hook_once(lab: Lab, effect: bool) -> 
         step += 1
     assert step > 10
     assert lab.world.violations == []
+
+
+def test_a_migration_that_was_ended_from_outside_is_run_again(lab: Lab) -> None:
+    """By a restart of the engine, or a person: it has neither done its work nor failed at it."""
+    lab.push(V1)
+    lab.start().rest()
+    lab.push(V2)
+    run = None
+    for _ in range(20):
+        with contextlib.suppress(Killed):
+            lab.start(kill_at=(0, True)).reconcile()
+        if run := next((c for c in lab.world.of(SHOP) if c.name in runs(lab, "migrate") and c.up), None):
+            break
+    assert run is not None
+    lab.world.stop(run)
+    run.exit_code = 143
+    started(lab)
+    status = lab.start().rest()
+    assert (status.sync, status.health) == (SyncStatus.SYNCED, HealthStatus.HEALTHY), status.message
+    assert started(lab) == ["migrate", "web", "smoke"]
+    assert images(lab)["shop-web-1"] == "web:2"
 
 
 def test_I8_a_lost_data_directory_runs_no_hook(lab: Lab) -> None:

@@ -15,10 +15,12 @@ from trimtab.model.application import HookDeletePolicy, HookPhase
 from trimtab.model.change import Change, Reason, Verb
 from trimtab.model.desired import DesiredState
 from trimtab.model.keys import RUNS, Kind, ResourceKey
-from trimtab.model.observed import Live, ObservedState, RunState
+from trimtab.model.observed import Live, ObservedState, Running, RunState
 from trimtab.model.tasks import SYNC_PHASES, Hook
 
 ENDED = frozenset({RunState.EXITED, RunState.DEAD})
+# 128 and the number of SIGKILL or SIGTERM. A run that was watched and killed itself is told apart by its events.
+SIGNALLED = frozenset({137, 143})
 BUSY = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.RESTARTING})
 
 
@@ -75,6 +77,9 @@ def hook_run(hook: Hook, desired: DesiredState, observed: ObservedState, *, agai
         return replace(base, before=mine)
     if succeeded(mine):
         return None
+    if _ended_from_outside(state):
+        said = f"{when}: once more, it was ended from outside (exit code {state.exit_code})"
+        return replace(base, extras=lives, detail=said)
     if again:
         return replace(base, extras=lives, detail=f"{when}: once more, it ended with exit code {state.exit_code}")
     failed = f"{when}: it failed with exit code {state.exit_code}, and is not run again by itself"
@@ -84,6 +89,11 @@ def hook_run(hook: Hook, desired: DesiredState, observed: ObservedState, *, agai
 def succeeded(live: Live) -> bool:
     """Whether a run ended well."""
     return live.running.status is RunState.EXITED and live.running.exit_code == 0
+
+
+def _ended_from_outside(state: Running) -> bool:
+    """By a person or by the engine's own end, as far as can be told: then it has neither done its work nor failed."""
+    return state.exit_code in SIGNALLED and not state.oom_killed and state.stopped_by_request is not False
 
 
 def cause_of(live: Live) -> str:
