@@ -17,12 +17,13 @@ from trimtab.model.trigger import TriggerKind
 
 THREE = """
     services:
-      app: {image: app:1, environment: {LEVEL: info}}
+      app: {image: app:1, environment: {LEVEL: info}, env_file: app.env}
       web: {image: web:1, volumes: ["./pages:/srv:ro"], configs: [words]}
-      other: {image: other:1}
+      other: {image: "other:${OTHER}"}
     configs: {words: {file: ./words.txt}}
 """
 FILES = {"compose.yaml": THREE, "words.txt": "one", "pages/index.html": "hello", "README": "unused"}
+FILES |= {"app.env": "A=1\n", ".env": "OTHER=1\n"}
 
 
 @pytest.fixture
@@ -58,12 +59,24 @@ def one(text: str) -> dict[str, str]:
     ("changed", "replaced"),
     [
         ({"compose.yaml": THREE.replace("info", "debug")}, {"shop-app-1"}),
+        ({"app.env": "A=2\n"}, {"shop-app-1"}),
+        ({"app.env": "# the same in other words\nA='1'\n"}, set[str]()),
+        ({".env": "OTHER=2\n"}, {"shop-other-1"}),
         ({"words.txt": "two"}, {"shop-web-1"}),
         ({"pages/index.html": "goodbye"}, {"shop-web-1"}),
         ({"pages/more.html": "new"}, {"shop-web-1"}),
         ({"README": "changed"}, set[str]()),
     ],
-    ids=["environment", "config", "file", "added file", "nothing of it"],
+    ids=[
+        "environment",
+        "env_file",
+        "the same env_file",
+        "interpolation",
+        "config",
+        "file",
+        "added file",
+        "nothing of it",
+    ],
 )
 def test_an_environment_variable_or_a_file_replaces_the_one_service_that_has_it(
     lab: Lab, changed: dict[str, str], replaced: set[str]
@@ -219,6 +232,15 @@ def test_a_first_release_that_failed_is_looked_after_and_not_tried_again(lab: La
     assert process.status().health is HealthStatus.DEGRADED
     assert process.store.applied.get(SHOP).failed_digest
     assert process.events.reasons().count("ReleaseUnhealthy") == 1
+
+
+def test_a_first_release_that_failed_goes_when_git_drops_it(lab: Lab) -> None:
+    process = failed(lab)
+    lab.repository.push({"README": "nothing here"})
+    process.read()
+    for _ in range(3):
+        process.reconcile()
+    assert not lab.world.of(SHOP)
 
 
 def test_what_gets_well_after_its_time_is_healthy_once_it_stays_so(lab: Lab) -> None:

@@ -58,6 +58,7 @@ def check(
     existing = None if known is None else {app.key for app in ordered} | set(known)
     for app in ordered:
         problems = list(_destination(app, destinations)) if destinations is not None else []
+        problems += _own_names(app)
         if existing is not None:
             problems += _dependencies(app, existing)
         if problems:
@@ -77,6 +78,20 @@ def _dependencies(app: Application, existing: Collection[AppKey]) -> Iterator[Di
             hint = did_you_mean(str(needed), sorted(str(key) for key in existing if key != app.key))
             message = f"application '{app.key}' depends on '{needed}', which does not exist"
             yield _error(Code.UNKNOWN_DEPENDENCY, message, app.origin, hint or "remove it, or add that application")
+
+
+def _own_names(app: Application) -> Iterator[Diagnostic]:
+    """A container_name that is what another service's container is called anyway."""
+    services = app.compose.services
+    given = {service: str(attributes.get("container_name") or "") for service, attributes in services.items()}
+    for service, name in sorted(given.items()):
+        other, _, replica = name.removeprefix(f"{app.key.project}-").rpartition("-")
+        if name.startswith(f"{app.key.project}-") and other != service and given.get(other) == "" and replica == "1":
+            message = (
+                f"services.{service} has the container_name '{name}', as the container of services.{other} is called"
+            )
+            origin = _place(app, ("services", service, "container_name"))
+            yield _error(Code.DUPLICATE_CONTAINER_NAME, message, origin, "change it, or leave it out")
 
 
 def _destination(app: Application, destinations: Collection[str]) -> Iterator[Diagnostic]:

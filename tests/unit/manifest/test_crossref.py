@@ -134,6 +134,14 @@ def test_names_that_are_put_together_alike_are_taken_once() -> None:
     assert "a-b-c-1" in found[AppKey.parse("a-b")][0].message
 
 
+def test_a_container_name_that_another_service_has_anyway_is_told() -> None:
+    named = {"image": "x", "container_name": "a-web-1"}
+    (found,) = check([app("a", services={"web": {"image": "x"}, "proxy": named})])[AppKey.parse("a")]
+    assert "services.web" in found.message
+    assert check([app("a", services={"web": named, "proxy": {"image": "x"}})]) == {}
+    assert check([app("b", services={"web": {"image": "x"}, "proxy": named})]) == {}
+
+
 def test_two_keys_that_give_the_same_prefix_clash() -> None:
     assert told(check([app("a-b"), app("a/b")])) == {"a-b": ["TT1605"]}
 
