@@ -81,7 +81,11 @@ def asking(
         """Approve the very plan that is held; another plan needs another approval."""
         return ask(request, AppKey(namespace, name), RequestVerb.APPROVE, plan=plan)
 
-    @router.get("/requests/{number}", response_model=models.Asked, responses={404: {"model": models.Problems}})
+    @router.get(
+        "/requests/{number}",
+        response_model=models.Asked,
+        responses={400: {"model": models.Problems}, 404: {"model": models.Problems}},
+    )
     def asked(number: int) -> dict[str, object]:
         """What became of a request."""
         found = backend.request(number)

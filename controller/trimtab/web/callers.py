@@ -44,7 +44,8 @@ class Callers:
         host = _name(headers.get(b"host", ""))
         if not self._is_ours(host):
             return problem(421, "WrongHost", f"this is not {host!a}", _HINT)
-        if headers.get(b"sec-fetch-site") == "cross-site" and headers.get(b"sec-fetch-mode") != "navigate":
+        followed = headers.get(b"sec-fetch-mode") == "navigate" and scope["method"] in {"GET", "HEAD"}
+        if headers.get(b"sec-fetch-site") == "cross-site" and not followed:
             return problem(403, "CrossSite", "a page of another site asks", "open the address in a tab of its own")
         return None
 

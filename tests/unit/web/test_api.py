@@ -204,7 +204,7 @@ def test_a_page_whose_name_was_led_to_this_machine_reads_nothing(world: World, h
 
 def test_names_are_listed_or_left_to_whoever_listens_for_others() -> None:
     def answered(callers: Callers, host: str) -> bool:
-        return callers.refusal({"headers": [(b"host", host.encode())]}) is None
+        return callers.refusal({"method": "GET", "headers": [(b"host", host.encode())]}) is None
 
     assert answered(Callers.of("127.0.0.1", ["Trimtab.Example"]), "trimtab.example:443")
     assert not answered(Callers.of("127.0.0.1", ["trimtab.example"]), "other.example")
@@ -217,7 +217,10 @@ def test_names_are_listed_or_left_to_whoever_listens_for_others() -> None:
 def test_a_page_of_another_site_opens_no_stream_and_may_link_here(world: World) -> None:
     cross = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     assert world.get("/api/v1/events", headers=cross).status_code == 403
-    assert world.get("/", headers={**cross, "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    link = {**cross, "Sec-Fetch-Mode": "navigate"}
+    assert world.get("/", headers=link).status_code == 200
+    sync = f"{world.url}/api/v1/applications/default/shop/sync"
+    assert httpx.post(sync, headers=link, timeout=20, trust_env=False).status_code == 403
 
 
 def test_bodies_of_any_size_and_speed_hold_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
