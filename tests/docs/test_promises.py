@@ -13,8 +13,9 @@ from tests.docs.reading import ROOT
 SAFETY = ROOT / "docs" / "guide" / "safety.md"
 CASES = ROOT / "docs" / "reference" / "field-cases.md"
 PAGES = (SAFETY, ROOT / "docs" / "reference" / "comparison.md", CASES)
-# Where a case was met: "project#12, owner/project#7".
-MET = re.compile(r"[\w.-]+(/[\w.-]+)?#\d+(, [\w.-]+(/[\w.-]+)?#\d+)*")
+# Where a case was met: "project#12, owner/project#7, CVE-2022-24348"; or "tried".
+_ONE = r"(?:[\w.-]+(?:/[\w.-]+)?#\d+|CVE-\d{4}-\d+|GO-\d{4}-\d+|GHSA(?:-[0-9a-z]{4}){3})"
+MET = re.compile(rf"{_ONE}(?:, {_ONE})*|tried")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
