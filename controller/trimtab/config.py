@@ -60,6 +60,7 @@ class Config:
     image_prefix: str = "trimtab"
     builder: str = "auto"
     min_free_mib: int = 512
+    archive_days: int = 0
     log_level: str = "info"
 
 
@@ -109,7 +110,7 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     known = sorted(
         f"{ENVIRONMENT_PREFIX}{name.upper()}"
         for field in fields(Config)
-        if field.name != "repositories"
+        if field.name not in {"repositories", "sync_windows"}
         for name in {field.name, field.name.removesuffix("_s")}
     )
     told = []

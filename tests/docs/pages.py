@@ -205,6 +205,7 @@ SETTINGS: Mapping[str, str] = {
     "image_prefix": "The first part of the names of built images.",
     "builder": "`auto`, `engine` (the classic builder) or `buildx` (BuildKit).",
     "min_free_mib": "No image is built or pulled while less is free on the engine's disk; on this machine only. 0: off.",
+    "archive_days": "Archives of removed volumes that are older are removed, each with an event. 0: they are kept for ever.",
     "log_level": "`debug`, `info`, `warning` or `error`.",
 }
 REPOSITORY_SETTINGS: Mapping[str, str] = {

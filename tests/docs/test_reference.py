@@ -58,7 +58,15 @@ def test_the_example_of_a_configuration_can_be_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", [f.name for f in fields(Config) if f.name not in {"repositories", "sync_windows"}])
 def test_every_setting_can_be_a_variable_and_a_key_of_the_file(field: str, tmp_path: Path) -> None:
-    values = {"data_dir": "/d", "engine_calls": "3", "builds": "3", "passes": "3", "history": "3", "min_free_mib": "3"}
+    values = {
+        "data_dir": "/d",
+        "engine_calls": "3",
+        "builds": "3",
+        "passes": "3",
+        "history": "3",
+        "min_free_mib": "3",
+        "archive_days": "3",
+    }
     value = values.get(field, "7s" if field.endswith("_s") else "abc")
     page = next(text for path, text in pages().items() if path.name == "configuration.md")
     row = next(line for line in page.splitlines() if f"`TRIMTAB_{field.removesuffix('_s').upper()}`" in line)

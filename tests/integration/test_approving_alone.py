@@ -34,6 +34,7 @@ def test_a_volume_goes_with_an_approval_and_without_a_controller(
     plain = f"name: {scope.name}\nservices:\n  db: {service}\n"
     file.write_text(plain % ", volumes: ['data:/data']" + "volumes: {data: {}}\n")
     run("apply", str(folder), *place, "--no-wait", "--yes")
+    run("exec", *place, f"{scope.name}/db", "--", "sh", "-c", "echo precious > /data/f; chown 7:7 /data/f")
     file.write_text(plain % "")
     run("apply", str(folder), *place, "--no-wait", "--yes")
     held = run("plan", str(folder), *place)
@@ -48,3 +49,32 @@ def test_a_volume_goes_with_an_approval_and_without_a_controller(
     [archive] = (tmp_path / "data" / "archives").iterdir()
     assert {file.name for file in archive.iterdir()} == {"volume.tar", "SHA256SUMS", "manifest.json"}
     assert "nothing to do" in run("apply", str(folder), *place, "--no-wait", "--yes")
+
+    # Wanted again: put back by name, found by the application; never over what is there.
+    other = f"{scope.name}_beside"
+    assert "verified" in run("archives", "restore", archive.name, "--volume", other, *place)
+    again = CliRunner().invoke(app, ["archives", "restore", archive.name, "--volume", other, *place])
+    assert again.exit_code == 1
+    assert "nothing is put over data" in again.stderr
+    assert "verified" in run("archives", "restore", volume, *place)
+    with pytest.raises(docker.errors.NotFound):
+        docker_api.inspect_volume(f"{volume}.filling")
+    file.write_text(plain % ", volumes: ['data:/data']" + "volumes: {data: {}}\n")
+    assert "create   volume" not in run("plan", str(folder), *place)
+    run("apply", str(folder), *place, "--no-wait", "--yes")
+    used = CliRunner().invoke(app, ["archives", "restore", volume, *place])
+    assert used.exit_code == 1
+    assert f"{scope.name}-db-1 uses it" in used.stderr
+    assert "precious" in run("exec", *place, f"{scope.name}/db", "--", "cat", "/data/f")
+
+
+def test_what_is_held_is_not_waited_for(docker_api: docker.APIClient, scope: EngineScope, tmp_path: Path) -> None:
+    docker_api.create_volume(f"{scope.name}_data", labels=dict(scope.labels))
+    file = tmp_path / "compose.yaml"
+    service = f"{{image: '{BASE_IMAGE}', volumes: ['data:/data']}}"
+    file.write_text(f"name: {scope.name}\nservices: {{db: {service}}}\nvolumes: {{data: {{}}}}\n")
+    done = CliRunner().invoke(
+        app, ["apply", str(tmp_path), "--yes", "--data-dir", str(tmp_path / "d"), "--installation", scope.name]
+    )
+    assert done.exit_code == 3, done.output
+    assert "TT3010" in done.output

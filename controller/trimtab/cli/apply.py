@@ -242,10 +242,15 @@ class Applying:
         return self._tell(view)
 
     def _over(self, view: View, status: AppStatus) -> bool:
+        from trimtab.model.plan import Decision
         from trimtab.model.status import HealthStatus
 
         state = self._session.store.applied.get(view.key)
         if state.failed_digest and state.failed_digest == state.desired_digest:
+            return True
+        look = self._session.look(view)
+        if not look.plan.empty and look.verdict.decision is not Decision.GO:
+            # What holds it may go away, but nobody knows when: a person who waits is told.
             return True
         return status.health is HealthStatus.HEALTHY and state.healthy_digest == state.applied_digest
 

@@ -37,6 +37,8 @@ from trimtab.runtime.taskruns import TaskRunner
 from trimtab.runtime.triggers import EngineTrigger, RepositoryTrigger, Resync
 from trimtab.runtime.witness import Witness
 from trimtab.runtime.workqueue import WorkQueue
+from trimtab.wiring.archives import LOOK_S as ARCHIVES_LOOK_S
+from trimtab.wiring.archives import ArchiveKeeper
 from trimtab.wiring.engine import EngineRetention, open_engine, open_store, recognise
 from trimtab.wiring.repositories import open_catalog, open_planner, open_repository
 
@@ -170,6 +172,7 @@ class Controller:
         self.scheduler.every("jobs", TICK_S, self.jobs.look, jitter=0.0)
         clock_watch = ClockWatch(self.loop.notify, self.catalog.keys, self.clock)
         self.scheduler.every("clock", CLOCK_LOOK_S, clock_watch.look, jitter=0.0)
+        self.scheduler.every("archives", ARCHIVES_LOOK_S, ArchiveKeeper(self.config, self.sink, self.clock).look)
         resync = Resync(self.loop.notify, self.catalog.keys, self.loop.expects, self.clock)
         self.scheduler.every(
             "resync", self.config.resync_interval_s, resync.look, first_s=self.config.resync_interval_s

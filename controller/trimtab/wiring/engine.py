@@ -14,6 +14,7 @@ from trimtab.errors import ConfigError, TrimtabError
 from trimtab.model.keys import Kind
 from trimtab.runtime.clock import SystemClock
 from trimtab.store.sqlite import SqliteStore
+from trimtab.wiring.archives import archives_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -86,7 +87,7 @@ def open_engine(
         seal_key=key,
         builder=builder,
         puller=PullService(client.raw),
-        archives_in=config.data_dir / "archives",
+        archives_in=archives_in(config),
     )
     return Engine(
         client=client,

@@ -114,8 +114,8 @@ def _archive(  # noqa: PLR0917 - what its caller has open
     with volume_tree.stream(bench.client, container_id, step.name) as chunks:
         checksum = _write(shelf, draft / TAR, volume_tree.watched(chunks, context, f"archive volume {step.name}"))
     try:
-        written = volume_tree.facts_of(_read(draft / TAR, checksum))
-    except (tarfile.TarError, _Differs) as error:
+        written = volume_tree.facts_of(checked(draft / TAR, checksum))
+    except (tarfile.TarError, Differs) as error:
         raise Conflict(f"archive volume {step.name}: {final.name} cannot be read again: {error}") from error
     now = look("reads it again")
     if now.digest != written.digest:
@@ -164,7 +164,7 @@ def check_unused(client: EngineClient, volume: str, what: str, *, running_only: 
         raise Conflict(f"{what} {volume}: {', '.join(names)} uses it", hint="stop and remove that first; it is kept")
 
 
-class _Differs(Exception):
+class Differs(Exception):
     """The file is not what was written."""
 
 
@@ -186,7 +186,8 @@ def _write(shelf: ArchiveShelf, path: Path, chunks: Iterable[bytes]) -> str:
     return checksum.hexdigest()
 
 
-def _read(path: Path, expected: str) -> Iterator[bytes]:
+def checked(path: Path, expected: str) -> Iterator[bytes]:
+    """The bytes of a file. Raises Differs at their end when their checksum is not ``expected``."""
     checksum = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(volume_tree.CHUNK_BYTES):
@@ -194,7 +195,7 @@ def _read(path: Path, expected: str) -> Iterator[bytes]:
             yield chunk
     if checksum.hexdigest() != expected:
         message = "its checksum is another one than when it was written"
-        raise _Differs(message)
+        raise Differs(message)
 
 
 def _put(path: Path, text: str) -> None:
@@ -219,8 +220,8 @@ def is_whole(path: Path, expected: str) -> bool:
         words = (path / SUMS).read_text(encoding="ascii").split()
         if known_digest(path) != expected or not words:
             return False
-        for _chunk in _read(path / TAR, words[0]):
+        for _chunk in checked(path / TAR, words[0]):
             pass
-    except (OSError, _Differs):
+    except (OSError, Differs):
         return False
     return True
