@@ -13,8 +13,8 @@ from trimtab.backends.engine import archives, filler, volume_tree
 from trimtab.backends.engine.archive_list import Archived, problem
 from trimtab.backends.engine.client import EngineClient
 from trimtab.backends.engine.errors import Missing
+from trimtab.backends.engine.inventory import FILLING_SUFFIX
 from trimtab.backends.engine.labels import INSTALLATION, KIND, PREFIX
-from trimtab.backends.engine.observe import FILLING_SUFFIX
 from trimtab.backends.engine.volume_calls import make_volume
 from trimtab.errors import Conflict, UserError
 from trimtab.model.keys import ResourceKey
