@@ -125,16 +125,19 @@ def test_what_is_over_stays_over_whatever_else_changes(lab: Lab) -> None:
     assert process.status().health is HealthStatus.HEALTHY
 
 
-def test_an_image_that_somebody_removed_is_had_again_when_it_is_needed(lab: Lab) -> None:
-    process = begun(lab, one("services: {web: {image: web:1}}"))
+@pytest.mark.parametrize("how", ["image: web:1", "build: ."], ids=["pulled", "built"])
+def test_an_image_that_somebody_removed_is_had_again_when_it_is_needed(lab: Lab, how: str) -> None:
+    files = {"compose.yaml": f"services:\n  web:\n    {how}\n", "Dockerfile": "FROM web:0\n"}
+    process = begun(lab, files)
     web = lab.world.named("shop-web-1")
-    lab.world.images.pop("web:1")
+    ref = web.spec["Config"]["Image"]
+    lab.world.images.pop(ref)
     steps = len(lab.world.performed)
     assert process.rest().sync is SyncStatus.SYNCED
     assert len(lab.world.performed) == steps, "what runs is left"
     del lab.world.containers[web.id]
     assert process.rest().health is HealthStatus.HEALTHY
-    assert "web:1" in lab.world.images
+    assert ref in lab.world.images
     assert lab.world.named("shop-web-1").up
 
 

@@ -88,3 +88,15 @@ def test_a_copy_of_its_labels_is_not_taken_for_it(rig: Rig) -> None:
     rig.converge(APP)
     assert copy.name == "copy"
     assert copy.up
+
+
+def test_names_that_somebody_swapped_are_swapped_back() -> None:
+    app = shop({name: {"image": "app:1"} for name in "abc"})
+    rig = Rig()
+    rig.converge(app)
+    a, b, c = (rig.world.named(f"shop-{name}-1") for name in "abc")
+    a.name, b.name, c.name = b.name, c.name, a.name
+    assert rig.run(rig.plan(app), app).errors == []
+    assert rig.plan(app).changes == ()
+    assert [one.name for one in (a, b, c)] == ["shop-a-1", "shop-b-1", "shop-c-1"]
+    assert {one.starts for one in (a, b, c)} == {1}

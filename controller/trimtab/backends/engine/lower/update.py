@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trimtab.backends.engine import steps
 from trimtab.backends.engine.fields import field_of
+from trimtab.backends.engine.labels import staging_name
 from trimtab.backends.engine.lower import address, conditions, containers, traffic
 from trimtab.backends.engine.lower.reading import grace_s, present, wanted, written_volumes
 from trimtab.backends.engine.lower.site import START_S, STOP_MARGIN_S, Places, Site
@@ -47,6 +48,11 @@ def update(site: Site, change: Change) -> None:
         containers.discard_extra(site, change, extra, started, volumes)
     # Another name that somebody gave it may be one that is only reported.
     if live.name != want.name and ("/Name" in states or not live.renamed_from):
+        if any(other.name == live.name for other in site.desired.of_kind(Kind.CONTAINER)):
+            # It has the name of another one of ours, which may have its own: it steps aside first.
+            aside = steps.RenameContainer(container=ref, name=staging_name(want.name, live.digest))
+            last = {site.add(aside, change, last)}
+            site.drafts.frees(*last, live.name)
         renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, last)
         site.drafts.renames(renamed, want.name)
         last = {renamed}
