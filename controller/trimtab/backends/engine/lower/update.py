@@ -50,9 +50,10 @@ def update(site: Site, change: Change) -> None:
     if live.name != want.name and ("/Name" in states or not live.renamed_from):
         if any(other.name == live.name for other in site.desired.of_kind(Kind.CONTAINER)):
             # It has the name of another one of ours, which may have its own: it steps aside first.
-            aside = steps.RenameContainer(container=ref, name=staging_name(want.name, live.digest))
-            last = {site.add(aside, change, last)}
-            site.drafts.frees(*last, live.name)
+            out_of_the_way = steps.RenameContainer(container=ref, name=staging_name(want.name, live.digest))
+            aside = site.add(out_of_the_way, change, last)
+            site.drafts.frees(aside, live.name)
+            last = {aside}
         renamed = site.add(steps.RenameContainer(container=ref, name=want.name), change, last)
         site.drafts.renames(renamed, want.name)
         last = {renamed}
