@@ -16,6 +16,7 @@ from tests.support import engine
 from tests.support.engine import EngineScope, engine_scope
 from tests.support.gitrepo import GitRepo, make_git_hermetic
 from tests.support.leftovers import Lookout, lookout
+from tests.support.registry import NoRegistryError, registry_program
 
 # No deadline: two busy cores make any time per example a coin toss. CI is repeatable, a developer's run explores.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -98,6 +99,15 @@ def module_scope(
     with engine_scope(docker_api) as made:
         engine_lookout.follows(made, request.node.nodeid)
         yield made
+
+
+@pytest.fixture(scope="session")
+def registry_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program of a real image registry; else skip, or fail if an engine is required."""
+    try:
+        return registry_program(tmp_path_factory.mktemp("registry-program"))
+    except NoRegistryError as error:
+        give_up(str(error))
 
 
 @pytest.fixture

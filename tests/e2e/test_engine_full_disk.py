@@ -22,7 +22,7 @@ from tests.support.faulty_port import faulty_port
 from tests.support.gitrepo import GitRepo
 from tests.support.own_engine import NETWORK_NAMESPACES, OwnEngine
 from tests.support.pushed import Pushed
-from tests.support.registry import NoRegistryError, registry_program, running_registry
+from tests.support.registry import running_registry
 from tests.support.scenario import Controller, Shop, inside, running
 from tests.support.waiting import eventually
 
@@ -86,16 +86,12 @@ class Small:
 
 
 @pytest.fixture
-def small(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Small]:
+def small(docker_api: docker.APIClient, registry_server: str, tmp_path: Path) -> Iterator[Small]:
     if (reason := own_engine.why_none()) is not None:
         pytest.skip(reason)
     name = EngineScope(docker_api).name
     with contextlib.ExitStack() as stack:
-        try:
-            program = registry_program(tmp_path / "program")
-        except NoRegistryError as error:
-            pytest.skip(str(error))
-        server = stack.enter_context(running_registry(program, tmp_path / "registry"))
+        server = stack.enter_context(running_registry(registry_server, tmp_path / "registry"))
         pushed = Pushed.create(docker_api, server.address, "pulled")
         own = stack.enter_context(own_engine.own_engine(name, docker_api, disk_kib=DISK_KIB))
         inner = NETWORK_NAMESPACES / own.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.support.faulty_port import FaultyPort, PortFault, faulty_port
 from tests.support.proxy import EngineProxy, Spoiled
 from tests.support.pushed import Pushed
-from tests.support.registry import NoRegistryError, registry_program, running_registry
+from tests.support.registry import running_registry
 from tests.support.scenario import Shop, running
 from tests.support.waiting import eventually
 
@@ -208,16 +207,10 @@ def test_in_a_pull_which_is_done_by_the_next_sync(shop: Shop, hanging: tuple[Fau
 
 
 @pytest.fixture
-def hanging(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[tuple[FaultyPort, Pushed]]:
+def hanging(docker_api: docker.APIClient, registry_server: str, tmp_path: Path) -> Iterator[tuple[FaultyPort, Pushed]]:
     """A registry of this machine behind a port that spoils."""
-    try:
-        program = registry_program(tmp_path / "program")
-    except NoRegistryError as error:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
-            pytest.fail(f"{error} (REQUIRE_DOCKER=1)", pytrace=False)
-        pytest.skip(str(error))
     with (
-        running_registry(program, tmp_path / "registry") as server,
+        running_registry(registry_server, tmp_path / "registry") as server,
         faulty_port(int(server.address.rpartition(":")[2])) as port,
     ):
         yield port, Pushed.create(docker_api, server.address, "none")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.soak.soak import soak_for, soaking
 from tests.support import engine, own_engine
 from tests.support.gitrepo import make_git_hermetic
-from tests.support.registry import NoRegistryError
+from tests.support.registry import NoRegistryError, registry_program
 
 
 def main() -> int:
@@ -32,7 +32,8 @@ def main() -> int:
         own_engine.own_engine(name, api) as own,
     ):
         try:
-            with soaking(chosen.seed, own, name, Path(folder), api) as soak:
+            program = registry_program(Path(folder) / "registry-program")
+            with soaking(chosen.seed, own, name, Path(folder), api, program) as soak:
                 figures = soak_for(soak, chosen.minutes * 60)
         except NoRegistryError as error:
             sys.stderr.write(f"error: {error}\n")

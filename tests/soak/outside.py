@@ -16,7 +16,7 @@ from tests.support.gitrepo import GitRepo, git
 from tests.support.gitservers import http_git
 from tests.support.own_engine import NETWORK_NAMESPACES, OwnEngine
 from tests.support.pushed import Pushed
-from tests.support.registry import registry_program, running_registry
+from tests.support.registry import running_registry
 
 # Bytes of an answer that come: within its head, within Git's list of branches, within a pack or a layer.
 CUTS = (60, 350, 700, 1200, 5_000, 100_000)
@@ -102,9 +102,8 @@ class Outside:
 
 
 @contextlib.contextmanager
-def outside(api: docker.APIClient, own: OwnEngine, repo: GitRepo, folder: Path) -> Iterator[Outside]:
-    """Both servers, running. Raises NoRegistryError."""
-    program = registry_program(folder / "registry-program")
+def outside(api: docker.APIClient, own: OwnEngine, repo: GitRepo, folder: Path, program: str) -> Iterator[Outside]:
+    """Both servers, running; ``program`` is the registry's."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running_registry(program, folder / "registry"))
         pushed = Pushed.create(api, server.address, "soak")

@@ -320,13 +320,18 @@ def _has_image(api: docker.APIClient, have: dict[str, Any], release: Release) ->
 
 
 @contextlib.contextmanager
-def soaking(seed: str, own: OwnEngine, name: str, folder: Path, source: docker.APIClient) -> Iterator[Soak]:
-    """A controller that runs and has carried out the first commit; all processes are ended. Raises NoRegistryError."""
+def soaking(  # noqa: PLR0917 - what its caller has
+    seed: str, own: OwnEngine, name: str, folder: Path, source: docker.APIClient, registry: str
+) -> Iterator[Soak]:
+    """A controller that runs and has carried out the first commit; all processes are ended at the end.
+
+    ``source`` is an engine that has the base image, ``registry`` a registry's program.
+    """
     random = Random(f"{seed}/first")
     apps = first([f"{name}-a", f"{name}-b"], random)
     repo = GitRepo.create(folder, {f"{app.name}/compose.yaml": app.text() for app in apps}, name=name)
     skew = Skew(folder / "skew")
-    with outside(source, own, repo, folder) as around, contextlib.ExitStack() as stack:
+    with outside(source, own, repo, folder, registry) as around, contextlib.ExitStack() as stack:
         proxy = EngineProxy(own.run / "proxy.sock", str(own.run / "docker.sock"))
         stack.callback(proxy.stop)
         environment = {"DOCKER_HOST": proxy.url, "TRIMTAB_POLL_INTERVAL": "1s", **skew.environment}
