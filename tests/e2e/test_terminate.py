@@ -189,8 +189,8 @@ def test_in_a_pull_which_is_done_by_the_next_sync(shop: Shop, hanging: tuple[Fau
     pushed.push("1", {"RELEASE": "1"})
     ref = f"127.0.0.1:{port.port}/{name}:1"
     try:
-        # What asks for the manifest before the plan begins has its answer; then nothing comes any more.
-        port.spoil(PortFault.HANGING)
+        # What asks for the manifest before the plan begins has its answer; no layer ever comes.
+        port.spoil(PortFault.HANGING, only="/blobs/")
         shop.push(shop.edit(f"image: {BASE_IMAGE}", f"image: {ref}"), "a registry that hangs")
         eventually(
             lambda: any("PullImage" in s for s in shop.controller.steps(after_run=run)), what="it is being pulled"

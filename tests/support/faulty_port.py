@@ -57,15 +57,15 @@ class FaultyPort:
         self._listener = _listener_in(inside) if inside is not None else _listener()
         self.port = int(self._listener.getsockname()[1])
         self.fault = PortFault.NONE
-        self.keep_bytes = 0
+        self.keep_bytes, self.only = 0, b""
         self.spoiled: Counter[PortFault] = Counter()
         self._well = threading.Event()
         self._well.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def spoil(self, fault: PortFault, keep_bytes: int = 0) -> None:
-        """From now on, every request has this fault."""
-        self.fault, self.keep_bytes = fault, keep_bytes
+    def spoil(self, fault: PortFault, keep_bytes: int = 0, *, only: str = "") -> None:
+        """From now on, every request has this fault; or those ``only`` that have this in their first line."""
+        self.fault, self.keep_bytes, self.only = fault, keep_bytes, only.encode()
         if fault is PortFault.HANGING:
             self._well.clear()
         else:
@@ -99,7 +99,7 @@ class FaultyPort:
                     if not data:
                         return
                     if ready is client:
-                        fault = self.fault
+                        fault = self.fault if self.only in data.partition(b"\r\n")[0] else PortFault.NONE
                         self.spoiled[fault] += fault is not PortFault.NONE
                         left = self.keep_bytes if fault is PortFault.CUT else None
                         if not self._asked(client, server, data, fault):
