@@ -8,6 +8,7 @@ Source: https://yaml.org/spec/1.2.2/#103-core-schema; compose-go parses with go.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,8 @@ class _Composer:
         tag: str = ""
         value: ScalarValue
         if event.tag is None:
-            value = text if quoted else self._finite(text, origin)
+            # Names and values say mostly the same all over a repository: each text is kept once.
+            value = sys.intern(text) if quoted else self._finite(text, origin)
         else:
             tag, value = self._resolve(event.tag, text, origin, quoted=quoted)
         node = Scalar(value=value, origin=origin, length=length, quoted=quoted, tag=tag)
@@ -179,7 +181,8 @@ class _Composer:
             message = f"{text} is a number that no JSON document and no engine can take"
             self._report(Code.BAD_SCALAR, message, origin, "quote it if text is meant")
             return text
-        return resolve_plain(text)
+        value = resolve_plain(text)
+        return sys.intern(value) if isinstance(value, str) else value
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         name = str(event.anchor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 from trimtab.manifest.codes import Code
@@ -28,6 +29,8 @@ from trimtab.model.snapshot import Tree
 
 _RESOURCES = ("networks", "volumes", "configs", "secrets", "models")
 _EXTENSION_PREFIX = "x-"
+# As many are kept once; those of an application whose services are named like no other's are its own.
+_POINTERS = 16_384
 _NO_ENVIRONMENT: Mapping[str, str] = {}
 
 # A change of the merged model, in its long form, before it is checked.
@@ -164,18 +167,24 @@ def _project(model: MappingNode, project_name: str, variables: Mapping[str, str]
     )
 
 
+@lru_cache(maxsize=_POINTERS)
+def _kept_once(pointer: Pointer) -> Pointer:
+    """The same pointer as an equal one that other applications have: attributes are named alike all over."""
+    return pointer
+
+
 def _origins(node: MappingNode | SequenceNode, pointer: Pointer, found: dict[Pointer, Origin]) -> dict[Pointer, Origin]:
     """Places of everything, the key's where there is one."""
     if isinstance(node, MappingNode):
         places = node.key_origins
         for key, item in node.items.items():
-            below = (*pointer, key)
+            below = _kept_once((*pointer, key))
             found[below] = places.get(key, item.origin)
             if not isinstance(item, Scalar):
                 _origins(item, below, found)
     else:
         for index, item in enumerate(node.items):
-            below = (*pointer, index)
+            below = _kept_once((*pointer, index))
             found[below] = item.origin
             if not isinstance(item, Scalar):
                 _origins(item, below, found)
