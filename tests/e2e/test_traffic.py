@@ -86,12 +86,12 @@ class Requests:
 
 
 @contextlib.contextmanager
-def clients(port: int) -> Iterator[Requests]:
-    """So many clients, each with a connection of its own, together PER_SECOND requests a second."""
+def clients(port: int, host: str = "127.0.0.1", *, kept: bool = True) -> Iterator[Requests]:
+    """So many clients, together PER_SECOND requests a second; each keeps its connection, or makes one each time."""
     seen, over, lock = Requests(), threading.Event(), threading.Lock()
 
     def work() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection(host, port, timeout=10)
         due = time.monotonic()
         while not over.is_set():
             try:
@@ -101,6 +101,8 @@ def clients(port: int) -> Iterator[Requests]:
                 said = body if answer.status == 200 else f"failed: {answer.status} {body}"
             except (OSError, http.client.HTTPException) as error:
                 said = f"failed: {type(error).__name__}"
+                connection.close()
+            if not kept:
                 connection.close()
             with lock:
                 seen.answers[said] += 1
