@@ -110,6 +110,44 @@ def test_an_update_sends_to_nobody_unproved_and_stops_nobody_that_is_sent_to(
 
 
 @pytest.mark.slow
+def test_stop_first_never_leaves_more_than_its_turn_off_the_list(lab: Lab) -> None:
+    """Also where draining comes between the list and the stop; and a failed one is put back on the list."""
+    update = "order: stop-first, failure_action: pause"
+    process = deployed(lab, shop(1, rollout=", drain: 3s", update=update))
+    settled(lab, process)
+    lab.world.lists.clear()
+    push(lab, process, shop(2, rollout=", drain: 3s", update=update))
+    settled(lab, process)
+    assert min(lab.world.lists) == 2
+    lab.world.scripts["web:3"] = Script(healthy=False)
+    push(lab, process, shop(3, rollout=", drain: 3s", update=update))
+    process.rest()
+    assert {c.spec["Config"]["Image"] for c in replicas(lab)} == {"web:2"}
+    assert names(lab) == expected(3)
+
+
+@pytest.mark.slow
+def test_a_published_port_changes_over_to_the_address_and_back(lab: Lab) -> None:
+    def published(text: str) -> str:
+        return text.replace("        expose:", '        ports: ["8080:80"]\n        expose:')
+
+    without = published(shop(1, 1).replace("x-trimtab:", "x-not:"))
+    process = deployed(lab, without)
+    push(lab, process, published(shop(1, 3)))
+    settled(lab, process)
+    assert lab.world.claims(lab.world.named(PROXY)) == {"8080/tcp"}
+    so_far = len(lab.world.performed)
+    push(lab, process, published(shop(2, 3)))
+    settled(lab, process)
+    done = [type(step).__name__ for step in lab.world.performed[so_far:]]
+    assert done.index("StartContainer") < done.index("StopContainer"), "the port does not make it stop first"
+    push(lab, process, without)
+    process.rest()
+    assert lab.world.claims(replicas(lab)[0]) == {"8080/tcp"}
+    assert not lab.world.has(PROXY)
+
+
+@pytest.mark.slow
 def test_more_and_fewer_replicas_and_none(lab: Lab) -> None:
     process = deployed(lab, shop(1, 1))
     for count in (3, 2, 5, 1):

@@ -20,7 +20,12 @@ _RESOLVER = ("libnss_dns.so.2", "libresolv.so.2")
 
 
 def haproxy(scope: EngineScope) -> str:
-    """The image's name. Where there is no HAProxy, the test is skipped, or fails if an engine is required."""
+    """The image's name, or that of another one, which HAPROXY_IMAGE names.
+
+    Where there is no HAProxy, the test is skipped, or fails if an engine is required.
+    """
+    if given := os.environ.get("HAPROXY_IMAGE"):
+        return given
     program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         message = "haproxy is not installed (Debian and Ubuntu: apt install haproxy)"

@@ -162,6 +162,8 @@ class World:
         self.performed: list[steps.EngineStep] = []
         self.made_here: set[str] = set()
         self.violations: list[str] = []
+        # How many an address sent to, after each change.
+        self.lists: list[int] = []
         self._count = 0
         self._listeners: list[Callable[[EngineEvent], None]] = []
         self._detached: dict[str, dict[str, dict[str, Any]]] = {}
@@ -930,6 +932,7 @@ class World:
         proxy.listed = tuple(sorted(arriving if step.whole else (before - leaving) | arriving))
         if before & leaving:
             self.clock.advance(step.drain_s)
+        self.lists.append(len(proxy.listed))
         return {}
 
     def _AwaitTurn(self, step: steps.AwaitTurn, context: StepContext) -> Mapping[str, str]:
@@ -978,6 +981,9 @@ class World:
         for network, endpoint in sorted(self._detached.pop(old.id, {}).items()):
             self._attach(old, network, endpoint)
         self._start(old)
+        if step.again is not None:
+            old.looks = old.script.looks
+            self._ListReplicas(step.again, context)
         return {"id": old.id}
 
 

@@ -100,6 +100,16 @@ class Drafts:
         """What it waits for so far."""
         return frozenset(self._drafts[node].needs)
 
+    def own_way(self, node: int, before: Iterable[int]) -> set[int]:
+        """``node`` and what its object does on the way to it, after ``before``."""
+        found, todo, stop = {node}, [node], set(before)
+        while todo:
+            needs = self._drafts[todo.pop()].needs - found - stop
+            own = {need for need in needs if self._drafts[need].key == self._drafts[node].key}
+            found |= own
+            todo += own
+        return found
+
     def takes(self, node: int, claims: frozenset[str], undo: int | None = None) -> None:
         """From ``node`` on, its object holds ``claims``."""
         self._takes.append((node, claims, undo))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from trimtab.backends.engine import container_calls
 from trimtab.backends.engine.bench import NOTHING, Bench, Outputs, known_id
+from trimtab.backends.engine.listing import list_replicas
 from trimtab.backends.engine.networks import attach
-from trimtab.backends.engine.steps import DiscardContainer, RestoreContainer, RestoreContainers
-from trimtab.errors import TrimtabError
+from trimtab.backends.engine.steps import AwaitRunning, DiscardContainer, RestoreContainer, RestoreContainers
+from trimtab.backends.engine.waits import for_running
+from trimtab.errors import TrimtabError, UnhealthyRelease
 from trimtab.ports import StepContext
 
 
@@ -31,7 +35,20 @@ def restore(bench: Bench, step: RestoreContainer, context: StepContext) -> Outpu
         attach(bench, handle, step.name, network, endpoint)
     bench.detached.pop(handle, None)
     container_calls.post(bench, handle, step.name, "start", timeout_s=container_calls.STARTING_S)
+    _listed_again(bench, step, context)
     return {"id": handle}
+
+
+def _listed_again(bench: Bench, step: RestoreContainer, context: StepContext) -> None:
+    if step.again is None:
+        return
+    with contextlib.suppress(UnhealthyRelease):
+        # It served before: if it does not come up as it was, there is nobody better in its place.
+        for_running(bench, AwaitRunning(container=step.container, name=step.name), context)
+    try:
+        list_replicas(bench, step.again, context)
+    except TrimtabError as error:
+        context.log(f"{step.name}: it is back, and its address does not send to it yet: {error.message}")
 
 
 def restore_all(bench: Bench, step: RestoreContainers, context: StepContext) -> Outputs:

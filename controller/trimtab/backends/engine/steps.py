@@ -333,12 +333,16 @@ class EndRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreContainer:
-    """Undo of a stop-first replacement: discard ``replacement``, start the old one under its name again."""
+    """Undo of a stop-first replacement: discard ``replacement``, start the old one under its name again.
+
+    ``again``: once it runs, its service's address sends to it again.
+    """
 
     container: Existing
     name: str
     replacement: ContainerRef
     grace_s: int | None = None
+    again: ListReplicas | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

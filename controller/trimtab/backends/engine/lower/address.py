@@ -68,6 +68,16 @@ def unlisted(site: Site, change: Change, live: Live, needs: Iterable[int]) -> se
     return {site.add(step, change, {*needs, *proxy.needs}, waits=True, pause_s=drain_s)}
 
 
+def again(site: Site, change: Change, live: Live) -> steps.ListReplicas | None:
+    """What puts an old one on the list that was taken off for a new one which failed."""
+    proxy = _proxy(site, live.key.name)
+    if proxy is None or not traffic.rules(wanted(change)).address:
+        return None
+    return steps.ListReplicas(
+        container=proxy.ref, name=proxy.name, ports=proxy.front.ports, on=(steps.Existing(live.handle),)
+    )
+
+
 def together(site: Site, all_of_it: Sequence[Replacement]) -> None:
     """All old ones leave the list in the moment in which all new ones come on it."""
     keys = {one.change.key for one in all_of_it}

@@ -48,7 +48,11 @@ def replace(site: Site, change: Change) -> None:
     if stop_first and (up or change.staged is not None):
         # With a replacement there already, it was an interrupted sync that stopped the old one.
         undo = steps.RestoreContainer(
-            container=steps.Existing(old.handle), name=old.name, replacement=ref, grace_s=grace_s(want)
+            container=steps.Existing(old.handle),
+            name=old.name,
+            replacement=ref,
+            grace_s=grace_s(want),
+            again=address.again(site, change, old),
         )
     else:
         undo = steps.DiscardContainer(container=ref, name=want.name, grace_s=grace_s(want))
@@ -61,7 +65,7 @@ def replace(site: Site, change: Change) -> None:
     site.drafts.renames(renamed, want.name)
     site.drafts.takes(start, site.claims(want.spec) | volumes, undone)
     site.places[change.key] = Places(ref=ref, name=want.name, started=started, last={renamed})
-    # Draining is the first of stopping.
-    stops = {stop, *(site.drafts.needs_of(stop) - needs)} if stop and stop_first else set()
+    # Leaving a list and draining are the first of stopping.
+    stops = site.drafts.own_way(stop, needs) if stop and stop_first else set()
     begins = frozenset({*created, start, *stops})
     site.replacements[want.key] = Replacement(change=change, begins=begins, proof=proof, last=renamed, undone=undone)
