@@ -12,6 +12,7 @@ from trimtab.backends.engine.labels import COPIED_FROM, DIGEST, REVISION, WAVE, 
 from trimtab.backends.engine.normalise import Names, normalise_container, normalise_network, normalise_volume
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import EngineFacts, Live, Probe, Running, RunState
+from trimtab.model.sensitive import masked, sensitive_values
 from trimtab.plan.canonical import canonical_json, fingerprint
 
 # Enough of a probe's output to see why, not a page.
@@ -93,8 +94,9 @@ def running(inspect: Mapping[str, Any], *, stopped_by_request: bool | None = Non
         restart_count=int(inspect.get("RestartCount") or 0),
         started_at=_time(state.get("StartedAt")),
         finished_at=_time(state.get("FinishedAt")),
-        error=str(state.get("Error") or ""),
-        probe_output=_output(log),
+        error=_without_secrets(str(state.get("Error") or ""), inspect),
+        # Cut last: the half of a secret would not be found.
+        probe_output=_without_secrets(_output(log), inspect)[-_OUTPUT_LENGTH:],
         stopped_by_request=stopped_by_request if stopped else None,
     )
 
@@ -139,7 +141,15 @@ def _labelled(
 
 
 def _output(log: list[Mapping[str, Any]]) -> str:
-    return str(log[-1].get("Output") or "").strip()[-_OUTPUT_LENGTH:] if log else ""
+    return str(log[-1].get("Output") or "").strip() if log else ""
+
+
+def _without_secrets(text: str, inspect: Mapping[str, Any]) -> str:
+    """What a program or a check said, which is kept and shown, without what the container's environment hides."""
+    if not text:
+        return text
+    pairs = (str(entry).partition("=") for entry in (inspect.get("Config") or {}).get("Env") or ())
+    return masked(text, sensitive_values({name: value for name, _, value in pairs}))
 
 
 def _time(value: object) -> datetime | None:

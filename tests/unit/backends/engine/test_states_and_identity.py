@@ -10,6 +10,7 @@ from tests.support.rig import SHOP
 from trimtab.backends.engine import labels, steps
 from trimtab.backends.engine.drafts import Drafts
 from trimtab.backends.engine.lifecycle import state_change
+from trimtab.backends.engine.live import running
 from trimtab.model.desired import Resource
 from trimtab.model.keys import Kind, ResourceKey
 from trimtab.model.observed import Live, Running, RunState
@@ -109,3 +110,16 @@ def test_who_waited_for_a_step_that_is_not_needed_waits_for_the_one_in_its_place
         needs = (made[-1],)
     drafts.drop(made[1], made[0])
     assert [(node.id, set(node.needs)) for node in drafts.in_order()] == [(made[0], set()), (made[2], {made[0]})]
+
+
+def test_what_a_health_check_says_is_kept_without_the_secrets_of_its_environment() -> None:
+    """I7: it goes into statuses, messages and the record of the release."""
+    said = "auth failed for app:canary-1234 at db (MODE=plain-mode)"
+    state = running(
+        {
+            "Config": {"Env": ["DB_PASSWORD=canary-1234", "MODE=plain-mode", "BARE"]},
+            "State": {"Status": "running", "Error": said, "Health": {"Status": "unhealthy", "Log": [{"Output": said}]}},
+        }
+    )
+    assert state.probe_output == state.error == said.replace("canary-1234", "***")
+    assert running({"State": {"Status": "running"}}).probe_output == ""
