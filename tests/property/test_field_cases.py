@@ -55,38 +55,28 @@ def one(text: str) -> dict[str, str]:
     return {"compose.yaml": text}
 
 
-@pytest.mark.parametrize(
-    ("changed", "replaced"),
-    [
-        ({"compose.yaml": THREE.replace("info", "debug")}, {"shop-app-1"}),
-        ({"app.env": "A=2\n"}, {"shop-app-1"}),
-        ({"app.env": "# the same in other words\nA='1'\n"}, set[str]()),
-        ({".env": "OTHER=2\n"}, {"shop-other-1"}),
-        ({"words.txt": "two"}, {"shop-web-1"}),
-        ({"pages/index.html": "goodbye"}, {"shop-web-1"}),
-        ({"pages/more.html": "new"}, {"shop-web-1"}),
-        ({"README": "changed"}, set[str]()),
-    ],
-    ids=[
-        "environment",
-        "env_file",
-        "the same env_file",
-        "interpolation",
-        "config",
-        "file",
-        "added file",
-        "nothing of it",
-    ],
+# What is different in the next commit, and which containers are replaced for it.
+EDITS = (
+    ({"compose.yaml": THREE.replace("info", "debug")}, {"shop-app-1"}),
+    ({"app.env": "A=2\n"}, {"shop-app-1"}),
+    ({"app.env": "# the same in other words\nA='2'\n"}, set[str]()),
+    ({".env": "OTHER=2\n"}, {"shop-other-1"}),
+    ({"words.txt": "two"}, {"shop-web-1"}),
+    ({"pages/index.html": "goodbye"}, {"shop-web-1"}),
+    ({"pages/more.html": "new"}, {"shop-web-1"}),
+    ({"README": "changed"}, set[str]()),
 )
-def test_an_environment_variable_or_a_file_replaces_the_one_service_that_has_it(
-    lab: Lab, changed: dict[str, str], replaced: set[str]
-) -> None:
-    process = begun(lab)
-    before = ids(lab)
-    pushed(lab, process, FILES | changed)
-    after = ids(lab)
-    assert process.status().sync is SyncStatus.SYNCED
-    assert {name for name in after if after[name] != before[name]} == replaced
+
+
+def test_an_environment_variable_or_a_file_replaces_the_one_service_that_has_it(lab: Lab) -> None:
+    process, files = begun(lab), dict(FILES)
+    for changed, replaced in EDITS:
+        before = ids(lab)
+        files |= changed
+        pushed(lab, process, files)
+        after = ids(lab)
+        assert process.status().sync is SyncStatus.SYNCED
+        assert {name for name in after if after[name] != before[name]} == replaced, changed
 
 
 def test_files_that_git_no_longer_has_are_not_there_any_more(lab: Lab) -> None:
