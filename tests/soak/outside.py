@@ -20,7 +20,9 @@ from tests.support.registry import running_registry
 
 # Bytes of an answer that come: within its head, within Git's list of branches, within a pack or a layer.
 CUTS = (60, 350, 700, 1200, 5_000, 100_000)
-ROLLING = "rolling"
+# The tags that move, by the end of an application's name: each has its own. What another application's pull does to a
+# tag on the engine is only noticed at the next full look, which nobody waits for here.
+ROLLING = ("rolling-a", "rolling-b")
 # What tells two releases apart is small, and still more than one piece of a connection.
 EXTRA_BYTES = 150_000
 
@@ -37,20 +39,23 @@ class Registry:
         """As a compose file has it; ``rest`` is ":tag" or "@digest"."""
         return f"127.0.0.1:{self.port.port}/{self.pushed.name}{rest}"
 
-    def release(self, random: Random) -> Release:
+    def release(self, random: Random, app: str) -> Release:
         """An image that was never there before, by tag or by digest; or the tag that moves."""
         how = random.choice(["tag", "digest", "rolling"])
         if how == "rolling":
-            return Release(image=self.ref(f":{ROLLING}"), release="", rolling=True)
-        tag, digest = self._push(random)
+            tag = next(tag for tag in ROLLING if tag[-2:] == app[-2:])
+            return Release(image=self.ref(f":{tag}"), release="", rolling=True)
+        tag, digest = self.push(random)
         return Release(image=self.ref(f":{tag}" if how == "tag" else f"@{digest}"), release=tag)
 
     def retag(self, random: Random) -> str:
         """Move the tag that moves."""
-        tag, _ = self._push(random, ROLLING)
-        return f"{ROLLING} is {tag} now"
+        rolling = random.choice(ROLLING)
+        release, _ = self.push(random, rolling)
+        return f"{rolling} is {release} now"
 
-    def _push(self, random: Random, tag: str = "") -> tuple[str, str]:
+    def push(self, random: Random, tag: str = "") -> tuple[str, str]:
+        """An image that was never there before, under that tag or its own; its release and digest."""
         self.made += 1
         release = f"v{self.made}"
         return release, self.pushed.push(tag or release, {"RELEASE": release}, random.randbytes(EXTRA_BYTES))
@@ -110,7 +115,8 @@ def outside(api: docker.APIClient, own: OwnEngine, repo: GitRepo, folder: Path, 
         inside = NETWORK_NAMESPACES / own.name
         port = stack.enter_context(faulty_port(int(server.address.rpartition(":")[2]), inside=inside))
         registry = Registry(pushed, port)
-        registry.retag(Random("first"))
+        for tag in ROLLING:
+            registry.push(Random(tag), tag)
         site = stack.enter_context(http_git(repo.remote.parent))
         remote = stack.enter_context(faulty_port(site.port))
         yield Outside(registry, remote, repo)

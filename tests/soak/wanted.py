@@ -137,7 +137,7 @@ def first(names: list[str], random: Random) -> list[App]:
 
 
 def change(
-    apps: list[App], random: Random, new_release: Callable[[Random], Release], *, verb: str = ""
+    apps: list[App], random: Random, new_release: Callable[[Random, str], Release], *, verb: str = ""
 ) -> tuple[list[App], str]:
     """The applications after one commit (of the kind ``verb``), and its message; never a fault on top of a fault."""
     apps = deepcopy(apps)
@@ -162,7 +162,7 @@ def change(
             del app.services[name]
             said = f"remove {name}"
         case "release":
-            service.release = new_release(random)
+            service.release = new_release(random, app.name)
             said = f"{name} runs {service.release.image.partition('/')[2]}"
         case "bad":
             app.readable = False
