@@ -148,6 +148,23 @@ def test_a_published_port_changes_over_to_the_address_and_back(lab: Lab) -> None
 
 
 @pytest.mark.slow
+def test_leftovers_that_do_not_fit_go_before_the_switch(lab: Lab) -> None:
+    blue = ", strategy: blue-green"
+    process = deployed(lab, shop(1, rollout=blue))
+    settled(lab, process)
+    lab.push(shop(2, rollout=blue))
+    with contextlib.suppress(Killed):
+        lab.start(kill_at=(7, True)).rest()
+    left = [c for c in replicas(lab) if c.spec["Config"]["Image"] == "web:2"]
+    assert left
+    for one in left:
+        one.networks["shop_default"]["Aliases"] = ["other"]
+    process = lab.start()
+    settled(lab, process)
+    assert not {c.id for c in left} & {c.id for c in replicas(lab)}
+
+
+@pytest.mark.slow
 def test_more_and_fewer_replicas_and_none(lab: Lab) -> None:
     process = deployed(lab, shop(1, 1))
     for count in (3, 2, 5, 1):

@@ -80,8 +80,9 @@ def again(site: Site, change: Change, live: Live) -> steps.ListReplicas | None:
 
 def together(site: Site, all_of_it: Sequence[Replacement]) -> None:
     """All old ones leave the list in the moment in which all new ones come on it."""
-    keys = {one.change.key for one in all_of_it}
-    found = [draft for draft in site.drafts if draft.key in keys and isinstance(draft.step, steps.ListReplicas)]
+    # What is removed before a new one can be made does not wait for the new ones.
+    proofs = {one.proof for one in all_of_it}
+    found = [draft for draft in site.drafts if draft.needs & proofs and isinstance(draft.step, steps.ListReplicas)]
     if len(found) < 2:
         return
     first, *others = found
