@@ -176,7 +176,7 @@ def test_a_lost_data_directory_costs_one_look_at_the_key(drive: Driving, tmp_pat
 
     before = containers()
     config = Config(data_dir=tmp_path / "anew", installation=drive.name)
-    assert wiring.installation_key(config, drive.client, keep=True) == (KEY, True)
+    assert wiring.installation_key(config, drive.client, keep=True) == KEY
     assert containers() == before + 1
-    assert wiring.installation_key(config, drive.client, keep=True) == (KEY, True)
+    assert wiring.installation_key(config, drive.client, keep=True) == KEY
     assert containers() == before + 1, "then the volume's labels tell"

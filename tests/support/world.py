@@ -173,7 +173,7 @@ class World:
 
     def facts(self) -> EngineFacts:
         self._answer()
-        return EngineFacts(engine_id="world", name="world", version="0")
+        return EngineFacts()
 
     def observe(self, app: AppKey | None = None, *, images: Sequence[str] = (), fresh: bool = False) -> ObservedState:
         with self._lock:

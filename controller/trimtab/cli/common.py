@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trimtab.config import Config
 
 # As documented in docs/reference/cli.md; scripts rely on them.
-EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_CHANGES = 2
 EXIT_HELD = 3

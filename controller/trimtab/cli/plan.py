@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from trimtab.plan.render import PlanHeader
     from trimtab.runtime.planner import Look
 
-Planned = "list[tuple[PlanHeader, Look[EngineStep]]]"
-
 
 def plan(
     path: PathArgument = None,

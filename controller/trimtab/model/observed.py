@@ -86,19 +86,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What the engine can do; ``api_version`` as (1, 41)."""
+    """What the engine does where nothing is asked for, and where it keeps what it has."""
 
-    engine_id: str = ""
-    name: str = ""
-    version: str = ""
-    api_version: tuple[int, int] = (1, 41)
-    os: str = "linux"
-    architecture: str = ""
     root_dir: str = "/var/lib/docker"
     default_runtime: str = "runc"
     log_driver: str = "json-file"
     cgroup_version: str = "1"
-    swarm_active: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

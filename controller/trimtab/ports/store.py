@@ -279,14 +279,6 @@ class TaskRuns(Protocol):
 class Facts(Protocol):
     """Small facts about this installation."""
 
-    def installation_id(self) -> str:
-        """Made at the first start; labels carry it."""
-        ...
-
-    def adopt_installation_id(self, installation_id: str) -> None:
-        """Take over an id, such as the one that labels still carry when the database was lost."""
-        ...
-
     def get(self, name: str) -> str | None:
         """One fact."""
         ...

@@ -22,7 +22,6 @@ from trimtab.runtime.planner import Look
 from trimtab.runtime.pool import DaemonPool
 
 StepT = TypeVar("StepT")
-NodeCallback = Callable[[Node[StepT]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

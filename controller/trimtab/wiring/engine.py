@@ -29,13 +29,12 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """One engine, ready to be planned for and acted on. ``remembered``: its key is known or kept."""
+    """One engine, ready to be planned for and acted on."""
 
     client: EngineClient
     driver: EngineDriver
     dialect: EngineDialect
     preflight: Preflight
-    key_is_kept: bool
 
     def close(self) -> None:
         """Release connections."""
@@ -65,7 +64,7 @@ def open_engine(
 
     client = EngineClient(config.docker_host, on_call=on_call)
     try:
-        key, kept = installation_key(config, client, keep=keep_key)
+        key = installation_key(config, client, keep=keep_key)
     except TrimtabError:
         client.close()
         raise
@@ -99,7 +98,6 @@ def open_engine(
             local=client.host.startswith("unix://"),
             min_free_bytes=config.min_free_mib << 20,
         ),
-        key_is_kept=kept,
     )
 
 
@@ -110,7 +108,7 @@ def recognise(engine: Engine, store: SqliteStore) -> None:
     engine.driver.recognise(one.handle for one in objects if one.key.kind is Kind.CONTAINER and one.handle)
 
 
-def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tuple[bytes, bool]:
+def installation_key(config: Config, client: EngineClient, *, keep: bool) -> bytes:
     """The key that seals labels: from the data directory, else from the engine, else a new one.
 
     It is kept in both places, so that either may be lost. A new key that is not kept serves one plan and no more.
@@ -126,7 +124,7 @@ def installation_key(config: Config, client: EngineClient, *, keep: bool) -> tup
         store_key(client, config.installation, key)
     if keep and known is None:
         _write_key(file, key)
-    return key, keep or known is not None
+    return key
 
 
 def kept_key(config: Config) -> bytes | None:

@@ -325,13 +325,7 @@ def test_a_status_that_an_older_version_wrote_is_read_without_what_it_did_not_kn
     assert store.statuses.get(SHOP) == plain
 
 
-def test_the_installation_id_stays_and_can_be_adopted(store: SqliteStore, tmp_path: Path, clock: FakeClock) -> None:
-    made = store.facts.installation_id()
-    again = SqliteStore(tmp_path, clock)
-    assert again.facts.installation_id() == made == store.facts.installation_id()
-    again.facts.adopt_installation_id("from-labels")
-    again.close()
-    assert store.facts.installation_id() == "from-labels"
+def test_facts_are_remembered_by_name(store: SqliteStore) -> None:
     assert store.facts.get("cursor") is None
     store.facts.put("cursor", "17")
     assert store.facts.get("cursor") == "17"

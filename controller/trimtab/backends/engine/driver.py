@@ -118,17 +118,10 @@ class EngineDriver:
         if facts is None:
             info = self._client.info()
             facts = EngineFacts(
-                engine_id=str(info.get("ID") or ""),
-                name=str(info.get("Name") or ""),
-                version=str(info.get("ServerVersion") or ""),
-                api_version=self._client.api_version,
-                os=str(info.get("OSType") or "linux"),
-                architecture=str(info.get("Architecture") or ""),
                 root_dir=str(info.get("DockerRootDir") or "/var/lib/docker"),
                 default_runtime=str(info.get("DefaultRuntime") or "runc"),
                 log_driver=str(info.get("LoggingDriver") or "json-file"),
                 cgroup_version=str(info.get("CgroupVersion") or "1"),
-                swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
             )
             self._facts = facts
         return facts

@@ -12,8 +12,6 @@ from trimtab.backends.engine.render.writer import SpecWriter
 from trimtab.model.untyped import mapping, members
 from trimtab.plan.fielddiff import escape
 
-OWN_MODES = ("none", "host", "bridge")
-
 
 def write_networks(
     writer: SpecWriter,
