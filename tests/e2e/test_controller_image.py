@@ -85,7 +85,7 @@ class Installed:
         """Sync and health of every application, by the published port."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/api/v1/applications", timeout=5) as answer:
             told = json.load(answer)
-        return {item["name"]: (item["sync"], item["health"]) for item in told["applications"]}
+        return {item["name"]: (item["sync"]["status"], item["health"]["status"]) for item in told["applications"]}
 
     def log(self) -> str:
         text: bytes = self.scope.api.logs(self.name)
