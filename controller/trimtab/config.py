@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +17,8 @@ ENVIRONMENT_PREFIX = "TRIMTAB_"
 DEFAULT_INSTALLATION = "default"
 _INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+# Where values come from, beside the file.
+_ENVIRONMENT, _OPTION = "the environment", "an option"
 # How alike a name has to be for "did you mean"; the prefix alone makes names alike.
 _NEAR = 0.8
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -94,9 +96,9 @@ def load_config(
     }
     known = {f.name for f in fields(Config)} - {"repositories", "sync_windows"}
     short = {name.removesuffix("_s"): name for name in known}
-    config = _apply(config, {short[k]: v for k, v in named.items() if k in short}, "the environment")
+    config = _apply(config, {short[k]: v for k, v in named.items() if k in short}, _ENVIRONMENT)
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    config = _apply(config, given, "an option")
+    config = _apply(config, given, _OPTION)
     if not _INSTALLATION.fullmatch(config.installation):
         raise ConfigError(
             f"'{config.installation}' cannot be an installation id",
@@ -129,8 +131,14 @@ def _read(file: Path) -> Mapping[str, object]:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{file} does not exist", hint="give another --config") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(file)
+        said = error.problem or error.context or "it is no YAML"
+        raise ConfigError(f"{place}: {said}", hint="mend that line") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from None
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{file} cannot be read: {said}", hint="give another --config") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -149,7 +157,7 @@ def _apply(config: Config, values: Mapping[str, object], where: str) -> Config:
     for key, value in values.items():
         name = key if key in kinds else aliases.get(key, "")
         if not name:
-            raise ConfigError(f"unknown setting '{key}' in {where}", hint=f"known are: {', '.join(sorted(kinds))}")
+            raise ConfigError(f"unknown setting '{key}' in {where}", hint=_meant(key, kinds))
         changed[name] = _converted(name, value, getattr(config, name), where)
     return replace(config, **changed)  # type: ignore[arg-type]  # each value has the type of the field it replaces
 
@@ -173,8 +181,28 @@ def _converted(name: str, value: object, default: object, where: str) -> object:
         if isinstance(default, float):
             return seconds(str(value))
     except ValueError:
-        raise ConfigError(f"'{value}' does not fit the setting '{name}' in {where}") from None
+        fits = "a duration, such as 30s or 5m" if isinstance(default, float) else "a whole number"
+        raise ConfigError(f"'{value}' does not fit {_place(name, where)}", hint=f"write {fits}") from None
     return str(value)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.removesuffix("_s").split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _meant(key: str, kinds: Collection[str]) -> str:
+    known = {_camel(name): name for name in kinds}
+    near = get_close_matches(_camel(key), known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(known))}"
+
+
+def _place(name: str, where: str) -> str:
+    """A setting as it was written where it comes from."""
+    short = name.removesuffix("_s")
+    if where == _ENVIRONMENT:
+        return f"{ENVIRONMENT_PREFIX}{short.upper()}"
+    return f"--{short.replace('_', '-')}" if where == _OPTION else f"'{_camel(name)}' in {where}"
 
 
 def _bad(name: str, where: str) -> object:

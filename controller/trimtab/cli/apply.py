@@ -255,9 +255,13 @@ class Applying:
         return status.health is HealthStatus.HEALTHY and state.healthy_digest == state.applied_digest
 
     def _tell(self, view: View) -> AppStatus | None:
+        from trimtab.model.status import HealthStatus
+
         status = self._session.store.statuses.get(view.key)
         if status is not None:
             say(f"{view.key}: {status.sync}, {status.health}" + (f": {status.message}" if status.message else ""))
+            if status.health is HealthStatus.DEGRADED:
+                tell(f"what its containers wrote: trimtab logs {view.key} --tail 20")
         return status
 
 
@@ -267,7 +271,8 @@ def _read_plan(file: Path) -> Mapping[str, object]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{file} is not a saved plan: {error}", hint="make one with: trimtab plan --out FILE") from None
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"{file} is not a saved plan: {said}", hint="make one with: trimtab plan --out FILE") from None
     if not isinstance(data, dict) or data.get("formatVersion") != 1 or "plans" not in data:
         raise UserError(f"{file} is not a saved plan of this version", hint="make one with: trimtab plan --out FILE")
     return data

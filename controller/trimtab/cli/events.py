@@ -19,6 +19,7 @@ from trimtab.cli.common import (
     explained,
     say,
     settings,
+    tell,
 )
 from trimtab.model.keys import AppKey
 from trimtab.plan.render.records import event_document
@@ -49,6 +50,10 @@ def events(
                 document({"formatVersion": 1, "events": [event_document(e) for e in found]}, output)
                 return
             _show(found, output)
+            if not found and output is Output.TEXT:
+                tell(
+                    f"nothing happened to '{app}' that is remembered" if app else "nothing happened that is remembered"
+                )
             cursor = found[-1].id if found else 0
             while follow:
                 time.sleep(0.5)

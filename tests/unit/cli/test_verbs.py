@@ -16,10 +16,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.support.gitrepo import GitRepo
+from trimtab.backends.engine.errors import unreachable
 from trimtab.cli import checkup, checkup_engine, images
 from trimtab.cli.checkup import State
 from trimtab.cli.main import COMMANDS, SUMMARIES
 from trimtab.cli.main import app as command
+from trimtab.config import load_config, unknown_variables
+from trimtab.errors import ConfigError
 from trimtab.model.keys import AppKey
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -194,3 +197,41 @@ def test_the_table_of_images_reads_without_a_terminal() -> None:
     assert row.split("  ")[1:] == [
         "5 MiB", "3 h", "fffffff", "shop/web", "shop-web-1, release shop#1, release shop#2, release shop#3 and 2 more",
     ]  # fmt: skip
+
+
+def test_why_the_engine_does_not_answer_is_told_in_words(tmp_path: Path) -> None:
+    done = run("logs", "shop", data_dir=tmp_path)
+    assert "the engine does not answer (there is no such socket)" in done.stderr
+    assert "Error(" not in done.stderr
+    denied, refused = PermissionError(13, "Permission denied"), ConnectionRefusedError(111, "Connection refused")
+    said = unreachable("ping the engine", OSError("Connection aborted.", denied))
+    assert "(permission denied)" in said.message
+    assert "group docker" in said.hint
+    wrapped = ValueError("HTTPConnectionPool")
+    wrapped.__cause__ = refused
+    assert "(nothing listens there)" in unreachable("ping the engine", wrapped).message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pollIntervall: 3s\n", "did you mean 'pollInterval'?"),
+        ("nonsense: 3\n", "known are: archiveDays, "),
+        ("history: many\n", "'many' does not fit 'history' in "),
+        ("listen: x\nrepositories: [\n", "trimtab.yaml:3:1: "),
+    ],
+)
+def test_a_wrong_configuration_says_where_and_what(text: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "trimtab.yaml"
+    file.write_text(text, encoding="utf-8")
+    done = run("status", "--config", str(file), data_dir=tmp_path)
+    assert done.exit_code == 1
+    assert words in done.stderr
+
+
+def test_a_wrong_variable_or_option_is_named_as_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'soon' does not fit TRIMTAB_POLL_INTERVAL \(write a duration"):
+        load_config(environment={"HOME": "/h", "TRIMTAB_POLL_INTERVAL": "soon"})
+    with pytest.raises(ConfigError, match=r"'soon' does not fit --poll-interval"):
+        load_config(environment={"HOME": "/h"}, options={"poll_interval_s": "soon"})
+    assert unknown_variables({"TRIMTAB_SYNC_WINDOWS": "x"})

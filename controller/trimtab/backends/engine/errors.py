@@ -218,11 +218,35 @@ def explain(status: int, message: str, what: str) -> TrimtabError:
 
 def unreachable(what: str, cause: object) -> BackendUnavailable:
     """The engine did not answer."""
+    hint = "is it running, and is DOCKER_HOST right? `trimtab doctor` tells"
     reason = re.sub(r"\s+", " ", str(cause))[:200]
-    return BackendUnavailable(
-        f"{what}: the engine does not answer ({reason})",
-        hint="is it running, and is DOCKER_HOST right? `trimtab doctor` tells",
-    )
+    match _root(cause):
+        case FileNotFoundError():
+            reason = "there is no such socket"
+        case ConnectionRefusedError():
+            reason = "nothing listens there"
+        case PermissionError():
+            reason = "permission denied"
+            hint = "let this user use its socket (on most systems: the group docker), or set DOCKER_HOST"
+        case OSError(strerror=str() as words) if words:
+            reason = words
+    return BackendUnavailable(f"{what}: the engine does not answer ({reason})", hint=hint)
+
+
+def _root(cause: object) -> OSError | None:
+    """What the operating system said, below what two libraries made of it."""
+    known: set[int] = set()
+    ahead = [cause]
+    while ahead:
+        error = ahead.pop()
+        if not isinstance(error, BaseException) or id(error) in known:
+            continue
+        known.add(id(error))
+        # Those of requests are OSErrors, too, without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            return error
+        ahead += [*error.args, getattr(error, "reason", None), error.__cause__, error.__context__]
+    return None
 
 
 @contextmanager
