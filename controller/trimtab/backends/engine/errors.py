@@ -243,7 +243,7 @@ def _root(cause: object) -> OSError | None:
             continue
         known.add(id(error))
         # Those of requests are OSErrors, too, without a number.
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and isinstance(error.errno, int):
             return error
         ahead += [*error.args, getattr(error, "reason", None), error.__cause__, error.__context__]
     return None
