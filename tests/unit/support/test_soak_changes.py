@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.soak.wanted import App, change, expected, first
+from tests.soak.wanted import App, Release, change, expected, first
 from tests.support.memory_tree import MemoryTree
 from trimtab.manifest.load import load
+
+
+def new_release(random: Random, app: str) -> Release:
+    if random.random() < 0.5:
+        return Release(image=f"127.0.0.1:5000/soak:rolling{app[-2:]}", rolling=True)
+    release = f"v{random.randint(1, 9)}"
+    return Release(image=f"127.0.0.1:5000/soak:{release}", release=release)
 
 
 def story(seed: str, commits: int) -> list[tuple[list[App], str]]:
@@ -15,7 +22,7 @@ def story(seed: str, commits: int) -> list[tuple[list[App], str]]:
     told = [(apps, "first")]
     for _ in range(commits):
         good = [apps for apps, _ in told if all(app.good for app in apps)][-1]
-        told.append(change(good, random))
+        told.append(change(good, random, new_release))
     return told
 
 
