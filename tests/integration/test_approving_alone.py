@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.engine import BASE_IMAGE, EngineScope
+from tests.support.gitrepo import GitRepo
 from trimtab.cli import requests
 from trimtab.cli.main import app
 
@@ -78,3 +79,23 @@ def test_what_is_held_is_not_waited_for(docker_api: docker.APIClient, scope: Eng
     )
     assert done.exit_code == 3, done.output
     assert "TT3010" in done.output
+
+
+def test_what_may_be_a_renamed_application_is_held_by_plan_and_apply(scope: EngineScope, tmp_path: Path) -> None:
+    text = (
+        f"services: {{db: {{image: '{BASE_IMAGE}', init: true, command: [sleep, '1000'], volumes: ['data:/data']}}}}\n"
+    )
+    repo = GitRepo.create(tmp_path, {f"{scope.name}-old/compose.yaml": text + "volumes: {data: {}}\n"})
+    place = ["--repo", repo.url, "--data-dir", str(tmp_path / "d"), "--installation", scope.name]
+    done = CliRunner().invoke(app, ["apply", "--yes", "--no-wait", *place])
+    assert done.exit_code == 0, done.output
+    repo.deploy(
+        {f"{scope.name}-old/compose.yaml": None, f"{scope.name}-new/compose.yaml": text + "volumes: {data: {}}\n"}
+    )
+    planned = CliRunner().invoke(app, ["plan", *place])
+    assert planned.exit_code == 0, planned.output
+    assert "TT3205" in planned.stdout
+    assert f"{scope.name}-old is no longer in Git" in planned.stderr
+    held = CliRunner().invoke(app, ["apply", "--yes", *place])
+    assert held.exit_code == 3, held.output
+    assert [item["Name"] for item in scope.volumes() if item["Name"].endswith("_data")] == [f"{scope.name}-old_data"]
