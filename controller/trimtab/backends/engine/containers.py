@@ -53,8 +53,8 @@ def create(bench: Bench, step: CreateContainer, context: StepContext) -> Outputs
         for network, endpoint in request.later:
             attach(bench, container_id, step.name, network, endpoint)
     except TrimtabError:
-        # It never ran: nothing has been written to the volumes that were made with it.
-        container_calls.delete(bench, container_id, step.name, force=True, scratch=True)
+        # Nothing has been written to the volumes of one that was made just now; of one that was found, who knows.
+        container_calls.delete(bench, container_id, step.name, force=True, scratch=bool(made))
         raise
     bench.cache.touch(Kind.CONTAINER, container_id)
     return {"id": container_id}
