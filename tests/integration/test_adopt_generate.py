@@ -17,7 +17,6 @@ from tests.support.driving import Driving, driving
 from tests.support.engine import BASE_IMAGE, EngineScope
 from tests.unit.backends.engine.specs import PEER, SHARED, container_specs
 from trimtab.backends.engine.adoptions import Adopted
-from trimtab.backends.engine.steps import Existing, RemoveContainer
 from trimtab.cli.generate import as_yaml, described_containers, first_look
 from trimtab.cli.main import app as command
 from trimtab.config import Config
@@ -183,6 +182,6 @@ def test_what_is_written_plans_nothing_for_what_runs(stage: Stage) -> None:
             assert acting == [], text
             assert look.verdict.diagnostics == (), text
         finally:
-            drive.do(RemoveContainer(container=Existing(container_id), name="any", force=True, scratch=True))
+            drive.discard(container_id)
 
     property_()

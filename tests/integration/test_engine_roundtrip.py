@@ -59,7 +59,7 @@ def test_a_created_container_has_no_drift(drive: Driving) -> None:
             )
             assert compare(want, live) == ()
         finally:
-            drive.do(RemoveContainer(container=Existing(container_id), name=step.name, force=True, scratch=True))
+            drive.discard(container_id)
 
     property_()
 

@@ -173,6 +173,27 @@ def test_a_network_in_use_names_its_user(drive: Driving, docker_api: docker.APIC
     assert live.endpoints == (f"{scope.name}-x",)
 
 
+def test_I3_what_a_run_borrows_outlives_it_even_when_its_owner_is_gone(
+    drive: Driving, docker_api: docker.APIClient
+) -> None:
+    owner, owner_step = drive.run("owner", Mounts={"/data": {"Type": "volume"}})
+    (borrowed,) = [mount["Name"] for mount in docker_api.inspect_container(owner)["Mounts"]]
+    guest_step = drive.container("guest", HostConfig={"VolumesFrom": ["service:owner:rw"]})
+    guest = drive.do(guest_step)["id"]
+    drive.do(RemoveContainer(container=Existing(owner), name=owner_step.name, force=True))
+    drive.do(RemoveContainer(container=Existing(guest), name=guest_step.name, force=True, scratch=True))
+    assert docker_api.inspect_volume(borrowed)
+    docker_api.remove_volume(borrowed)
+
+
+def test_a_run_takes_along_what_has_no_name(drive: Driving, docker_api: docker.APIClient) -> None:
+    run, step = drive.run("once", Mounts={"/scratch": {"Type": "volume"}})
+    (scratch,) = [mount["Name"] for mount in docker_api.inspect_container(run)["Mounts"]]
+    drive.do(RemoveContainer(container=Existing(run), name=step.name, force=True, scratch=True))
+    with pytest.raises(docker.errors.NotFound):
+        docker_api.inspect_volume(scratch)
+
+
 def test_a_reference_to_another_service_follows_its_container(drive: Driving, docker_api: docker.APIClient) -> None:
     owner, owner_step = drive.run("owner")
     step = drive.container(

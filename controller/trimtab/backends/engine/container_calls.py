@@ -74,6 +74,7 @@ def delete(
     ``scratch``: with the volumes that have no name and were made with it; else never with a volume.
     Source: moby daemon/mounts.go, removeMountPoints: what was mounted by its name stays in any case.
     """
+    scratch = scratch and not _borrows_volumes(bench, container_id)
     params = {"v": "1" if scratch else "0", "force": "1" if force else "0"}
     path = f"/containers/{container_id}"
     try:
@@ -93,6 +94,15 @@ def delete(
             time.sleep(_POLL_S)
     finally:
         bench.cache.touch(Kind.CONTAINER, container_id)
+
+
+def _borrows_volumes(bench: Bench, container_id: str) -> bool:
+    """Whether it has another one's volumes: the engine does not tell those without a name from its own.
+
+    Source: moby daemon/volumes.go, registerMountPoints: what comes by VolumesFrom is copied as it was asked for there.
+    """
+    there = bench.inspect(Kind.CONTAINER, container_id) or {}
+    return bool((there.get("HostConfig") or {}).get("VolumesFrom"))
 
 
 def rename(bench: Bench, container_id: str, name: str) -> None:
