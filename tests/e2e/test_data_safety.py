@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.e2e.test_killed_at_every_step import kill_at_step
@@ -133,7 +135,17 @@ def attached(shop: Shop, service: str) -> set[str]:
     return set(shop.scope.api.inspect_container(f"{shop.name}-{service}-1")["NetworkSettings"]["Networks"])
 
 
-def test_service_volume_and_network_are_renamed_and_keep_what_they_have(store: Shop) -> None:
+@pytest.fixture(scope="module")
+def nameless(module_scope: EngineScope) -> Iterator[list[str]]:
+    """Volumes without a name that the product rightly leaves; taken away here, if their container has gone already."""
+    volumes: list[str] = []
+    yield volumes
+    for volume in volumes:
+        with contextlib.suppress(docker.errors.APIError):
+            module_scope.api.remove_volume(volume)
+
+
+def test_service_volume_and_network_are_renamed_and_keep_what_they_have(store: Shop, nameless: list[str]) -> None:
     """In one commit; not a byte, an owner or a mode is another, and what only changes its network does not stop."""
     name, before = store.name, told(store)
     everything = compose(
@@ -180,6 +192,7 @@ def test_service_volume_and_network_are_renamed_and_keep_what_they_have(store: S
     store.scope.api.remove_container(f"{name}-database-1", force=True, v=True)
     eventually(lambda: store.scope.api.containers(filters={"name": f"{name}-database-1"}), what="it is healed")
     assert mounted(store, "database", "/data") == f"{name}_rows"
+    nameless.append(mounted(store, "database", "/scratch"))
 
 
 def test_killed_at_the_steps_of_a_volume_move(store: Shop) -> None:

@@ -7,6 +7,7 @@ Sentences start with what is done (``push``, ``kill9``) or with ``eventually``, 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -14,7 +15,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -314,7 +314,8 @@ class Shop:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/index.html", timeout=2) as answer:
                 text: str = answer.read().decode()
                 return text.strip()
-        except (OSError, urllib.error.URLError):
+        except (OSError, http.client.HTTPException):
+            # Refused, or cut off in the middle.
             return ""
 
     def eventually_serves(self, text: str) -> None:
