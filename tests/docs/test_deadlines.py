@@ -66,6 +66,7 @@ def blocking_calls() -> set[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_call_blocks_without_end() -> None:
     """A new one either takes a timeout or says here what ends it."""
     assert blocking_calls() == set(ENDED_BY)

@@ -128,6 +128,7 @@ def test_a_release_whose_end_nobody_saw_is_a_success_once_it_is_found_to_run_wel
     assert set(release.images) == {"db", "web"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 def test_I2_a_kill_at_every_step_is_recovered_from(lab: Lab, effect: bool) -> None:  # noqa: FBT001
     """I2, I3: stop after any prefix of a plan's steps: the next life converges; no duplicate, orphan or lost data."""
@@ -152,6 +153,7 @@ def test_I2_a_kill_at_every_step_is_recovered_from(lab: Lab, effect: bool) -> No
     assert lab.world.violations == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", [V1, V2.replace("db:2", "db:3")], ids=["back", "on"])
 def test_I2_I3_a_commit_after_a_kill_never_lets_two_write_to_one_volume(lab: Lab, then: str) -> None:
     """I2, I3: whatever the dead sync has begun, it stops before another container writes to its volume."""

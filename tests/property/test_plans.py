@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def choosing(seed: int) -> Random:
     return Random(seed)
 
 
+@pytest.mark.slow
 @few(25)
 @given(edits(), st.integers(0, 999))
 def test_I1_a_second_pass_is_empty_whatever_the_order_of_steps(pair: Pair, seed: int) -> None:
@@ -64,6 +66,7 @@ def test_I1_a_second_pass_is_empty_whatever_the_order_of_steps(pair: Pair, seed:
     assert bench.world.violations == []
 
 
+@pytest.mark.slow
 @few(40)
 @given(edits(), st.integers(0, 999), st.tuples(st.integers(0, 60), st.booleans()))
 def test_I2_I3_I6_stopped_after_any_step_the_next_pass_converges(pair: Pair, seed: int, cut: tuple[int, bool]) -> None:
@@ -102,6 +105,7 @@ def test_I5_strangers_with_our_labels_are_never_touched(pair: Pair, seed: int) -
     assert world.networks["shop_copied"] is network
 
 
+@pytest.mark.slow
 @few(20)
 @given(edits())
 def test_I7_no_text_of_a_plan_shows_a_secret(pair: Pair) -> None:
@@ -161,6 +165,7 @@ def test_I9_the_order_of_inputs_makes_no_difference(pair: Pair, seed: int) -> No
     assert plan_text(plan, header) == plan_text(other, header)
 
 
+@pytest.mark.slow
 def test_I9_the_hash_seed_makes_no_difference() -> None:
     """I9: other processes with other hash seeds make the same plan, byte for byte."""
     outputs = set()
@@ -179,6 +184,7 @@ def test_I9_the_hash_seed_makes_no_difference() -> None:
     assert "replace" in outputs.pop()
 
 
+@pytest.mark.slow
 @few(30)
 @given(edits())
 def test_I10_every_change_says_why_and_names_its_fields(pair: Pair) -> None:
@@ -200,6 +206,7 @@ def test_I10_every_change_says_why_and_names_its_fields(pair: Pair) -> None:
         assert node.cause
 
 
+@pytest.mark.slow
 @few(15)
 @given(edits(), st.integers(0, 999))
 def test_a_failed_replacement_leaves_every_service_as_it_was(pair: Pair, seed: int) -> None:

@@ -321,6 +321,7 @@ def test_a_renamed_service_waits_and_is_promoted(lab: Lab) -> None:
     assert images(lab) == {f"shop-front-{n}": "web:2" for n in (1, 2, 3)}
 
 
+@pytest.mark.slow
 def test_two_services_are_prepared_together_and_promoted_each_by_itself(lab: Lab) -> None:
     def text(version: int) -> str:
         api = f"""

@@ -53,6 +53,7 @@ def text(version: int, update: str, settings: str = "", section: str = "update_c
 # -- groups ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @few(40)
 @given(
     replicas=st.integers(1, 6),
@@ -207,6 +208,7 @@ def test_the_way_back_goes_by_the_rollback_config_of_what_it_goes_back_to(lab: L
     assert (lab.clock.now() - started).total_seconds() < 60
 
 
+@pytest.mark.slow
 def test_an_update_killed_at_any_step_goes_on_in_its_groups(lab: Lab) -> None:
     """I2: whatever was replaced stays so, and the rest goes on one after another."""
     process = deployed(lab, text(1, "delay: 10s"))

@@ -32,6 +32,7 @@ def test_a_failure_tells_what_git_said_without_secrets(repo: GitRepo) -> None:
     assert caught.value.completed.returncode == 128
 
 
+@pytest.mark.slow
 def test_a_command_past_its_deadline_is_gone_with_all_it_started(repo: GitRepo, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
@@ -48,6 +49,7 @@ def test_a_command_past_its_deadline_is_gone_with_all_it_started(repo: GitRepo, 
         assert not stat.exists() or ") Z " in stat.read_text()
 
 
+@pytest.mark.slow
 def test_a_stranger_that_holds_the_pipe_does_not_hold_us(repo: GitRepo, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()

@@ -66,6 +66,7 @@ def test_help_imports_none_of_the_heavy_parts() -> None:
     assert len(modules) < 300
 
 
+@pytest.mark.slow
 def test_commands_import_nothing_that_only_the_controller_needs() -> None:
     controllers = {"fastapi", "starlette", "uvicorn", "prometheus_client", "structlog", "opentelemetry", "git"}
     code = (
@@ -77,6 +78,7 @@ def test_commands_import_nothing_that_only_the_controller_needs() -> None:
     assert not controllers & set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_what_a_commit_would_change_is_told_from_the_commit_before_it(tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path, {"deploy/compose.yaml": "services: {web: {image: 'busybox:1.36'}}\n"})
     repo.deploy({"deploy/compose.yaml": "services: {web: {image: 'busybox:1.37'}}\n"})

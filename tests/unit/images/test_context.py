@@ -101,6 +101,7 @@ FILES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(FILES)
 def test_any_tree_reads_back_as_it_was_and_the_bytes_repeat(files: dict[str, Content]) -> None:
     tree = MemoryTree({**files, "Dockerfile": DOCKERFILE})

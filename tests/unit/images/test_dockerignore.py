@@ -120,6 +120,7 @@ def test_a_plain_pattern_leaves_out_itself_and_all_below_and_nothing_else(patter
     assert rules_of([pattern]).ignores(path) is expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), PATHS), max_size=5), st.lists(PATHS, min_size=1, max_size=5))
 def test_the_order_of_questions_does_not_change_answers(rules: list[tuple[bool, str]], paths: list[str]) -> None:
     lines = [f"{'!' * negated}{pattern}" for negated, pattern in rules]

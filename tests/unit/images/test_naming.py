@@ -35,6 +35,7 @@ def test_the_prefix_can_be_set() -> None:
     assert image_repository(SHOP, "web", prefix="registry.test:5000/team") == "registry.test:5000/team/default/shop-web"
 
 
+@pytest.mark.slow
 @given(SERVICES)
 def test_every_service_name_makes_a_valid_reference(service: str) -> None:
     ref = image_ref(SHOP, service, KEY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def keys(result: LoadResult) -> set[str]:
     return {str(app.key) for app in result.applications}
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(sorted(VICTIMS)).flatmap(lambda path: st.tuples(st.just(path), corrupted(VICTIMS[path]))))
 def test_i12_one_bad_file_never_stops_the_good_ones(change: tuple[str, Content]) -> None:
@@ -69,6 +71,7 @@ def test_i12_one_bad_file_never_stops_the_good_ones(change: tuple[str, Content])
         assert not held_twice or any(d.code == "TT1521" for d in result.diagnostics)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(sorted(VICTIMS)).flatmap(lambda path: st.tuples(st.just(path), corrupted(VICTIMS[path]))))
 def test_an_application_is_loaded_or_failed_and_never_both_and_errors_have_places(change: tuple[str, Content]) -> None:
@@ -87,6 +90,7 @@ def test_an_application_is_loaded_or_failed_and_never_both_and_errors_have_place
     assert result == load(tree, default_name="root")
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(corrupted(VICTIMS["bad/declared/app.yaml"]))
 def test_i4_a_manifest_that_no_longer_loads_holds_what_it_declared(content: Content) -> None:

@@ -197,6 +197,7 @@ def test_a_failure_names_what_is_really_missing(operation: str, why: str) -> Non
     assert f"shop/app.yaml:6:50: error TT1541: {why}" in str(problem(f"{{{API}[{operation}]}}"))
 
 
+@pytest.mark.slow
 def test_copies_of_copies_do_not_grow_without_end() -> None:
     """Each copy of a mapping into itself doubles it: thirty short operations would be gigabytes."""
     copies = ", ".join(f"{{op: copy, from: /x-b, path: /x-b/k{number}}}" for number in range(30))

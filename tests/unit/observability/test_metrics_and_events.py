@@ -80,6 +80,7 @@ def _uses() -> Iterator[tuple[str, str, frozenset[str] | None]]:
             yield node.func.attr, str(first.value), labels
 
 
+@pytest.mark.slow
 def test_every_metric_that_is_used_is_in_the_catalog_with_its_labels() -> None:
     methods = {MetricKind.COUNTER: "count", MetricKind.GAUGE: "gauge", MetricKind.HISTOGRAM: "observe"}
     known = {metric.name: metric for metric in METRICS}

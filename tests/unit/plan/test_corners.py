@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 
 from tests.support.rig import Rig, shop
@@ -30,6 +31,7 @@ def plan(rig: Rig, desired: DesiredState, **options: object) -> Plan[object]:
     return make_plan(desired, observed, rig.dialect, DiffOptions(**options))  # type: ignore[arg-type,return-value]
 
 
+@pytest.mark.slow
 @given(applications())
 def test_what_is_supposed_to_run_as_wanted_needs_no_change(app: Application) -> None:
     """Else comparing two commits would show what neither of them asks for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def leaf_by_leaf(want: object, have: object, whole: set[str]) -> list[tuple[str,
     return [(pointer, one, other) for pointer, one, other in pairs if not same(one, other)]
 
 
+@pytest.mark.slow
 @given(want=SPECS, have=SPECS, whole=WHOLE)
 def test_differences_are_those_of_the_leaves(want: object, have: object, whole: set[str]) -> None:
     assert list(differences(want, have, whole)) == leaf_by_leaf(want, have, whole)

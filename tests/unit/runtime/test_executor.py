@@ -165,6 +165,7 @@ def expected(world: World) -> dict[int, StepStatus]:
     return {n.id: what(n.id) for n in world.nodes}
 
 
+@pytest.mark.slow
 @given(worlds())
 @settings(max_examples=150, deadline=None)
 def test_every_dag_ends_exactly_as_the_rules_say_within_the_limit_and_in_order(world: World) -> None:
@@ -204,6 +205,7 @@ def test_every_dag_ends_exactly_as_the_rules_say_within_the_limit_and_in_order(w
     assert sorted(told) == sorted(by_id)
 
 
+@pytest.mark.slow
 @given(worlds(), st.integers(0, 14))
 @settings(max_examples=100, deadline=None)
 def test_a_cancel_at_any_moment_leaves_nothing_running_and_nothing_half_done(world: World, cancel_at: int) -> None:
@@ -323,6 +325,7 @@ def test_a_step_that_never_returns_is_left_behind_and_the_rest_goes_on() -> None
     assert isinstance(outcomes[1].error, DeadlineExceeded)
 
 
+@pytest.mark.slow
 def test_a_step_left_behind_does_not_keep_the_process_alive() -> None:
     script = """
 import threading
@@ -427,6 +430,7 @@ def test_a_step_that_does_not_heed_the_cancel_is_left_behind(monkeypatch: pytest
     assert undone.is_set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settles_s", "status"), [(0.0, CANCELLED), (30.0, OK)])
 def test_a_person_who_terminates_waits_a_moment_but_for_a_container_that_is_being_stopped(
     settles_s: float, status: StepStatus, monkeypatch: pytest.MonkeyPatch

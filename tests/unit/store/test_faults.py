@@ -304,6 +304,7 @@ for number in range(100):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_it_writes_leaves_a_readable_file(tmp_path: Path, clock: FakeClock) -> None:
     script = """
 import sys
