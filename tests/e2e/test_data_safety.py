@@ -188,11 +188,10 @@ def test_service_volume_and_network_are_renamed_and_keep_what_they_have(store: S
     )
     assert store.controller.last_run() == run, "nothing was done"
     assert told(store, "database") == before
-    # Its nameless volume, which only it knew, goes with it: nobody would find that any more.
     store.scope.api.remove_container(f"{name}-database-1", force=True, v=True)
     eventually(lambda: store.scope.api.containers(filters={"name": f"{name}-database-1"}), what="it is healed")
     assert mounted(store, "database", "/data") == f"{name}_rows"
-    nameless.append(mounted(store, "database", "/scratch"))
+    nameless += [scratch, mounted(store, "database", "/scratch")]
 
 
 def test_killed_at_the_steps_of_a_volume_move(store: Shop) -> None:

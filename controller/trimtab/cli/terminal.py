@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 16
 _RESIZE, _STOP = b"r", b"s"
-# The engine knows the terminal a moment after the command was started.
-_FIRST_SIZES_S = (0.05, 0.3)
+# The engine knows the terminal a moment after the command was started, a longer one when it is busy.
+_FIRST_SIZES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 def input_number() -> int | None:
@@ -109,7 +109,9 @@ class Feeder:
             ready, _, _ = select.select(inputs, [], [], pauses[0] if pauses else None)
             if not ready:
                 pauses.pop(0)
-                self._resize()
+                if self._resize():
+                    # Once more: it may have been taken before the command looked.
+                    del pauses[1:]
             if self._woken in ready:
                 told = os.read(self._woken, _CHUNK_BYTES)
                 if _STOP in told:
@@ -118,10 +120,10 @@ class Feeder:
             if self._number in ready and not self._send():
                 inputs.remove(self._number)
 
-    def _resize(self) -> None:
+    def _resize(self) -> bool:
+        """Whether the command's terminal has the size of ours now."""
         found = size()
-        if found is not None:
-            self._running.resize(*found)
+        return found is None or self._running.resize(*found)
 
     def _send(self) -> bool:
         """Whether there may be more."""

@@ -188,15 +188,18 @@ class Exec:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def resize(self, rows: int, columns: int) -> None:
-        """Tell its terminal the size of ours; before it runs, and after it ended, there is none to tell."""
-        with contextlib.suppress(TrimtabError):
+    def resize(self, rows: int, columns: int) -> bool:
+        """Tell its terminal the size of ours, and whether that was taken: before it runs there is none to tell."""
+        try:
             self._client.call(
                 "POST",
                 f"/exec/{self._id}/resize",
                 what=f"resize the terminal in {self.name}",
                 params={"h": str(rows), "w": str(columns)},
             )
+        except TrimtabError:
+            return False
+        return True
 
     def exit_code(self) -> int | None:
         """Its exit code; None while it still runs. Raises a TrimtabError."""
