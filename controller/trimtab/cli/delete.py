@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from trimtab.backends.engine.steps import EngineStep
     from trimtab.config import Config
+    from trimtab.model.plan import Verdict
     from trimtab.runtime.hooks import Farewell
     from trimtab.runtime.planner import Look, Planner
     from trimtab.store.sqlite import SqliteStore
@@ -115,7 +117,7 @@ class Deletion:
             missing = [name for name in offered if not _given(name, approved)]
             # What goes is shown as going; what nobody can be asked about as waiting, with its id.
             going = self._look(() if missing and not asked else offered)
-            say(plan_text(going.plan, PlanHeader(app=str(self._key)), going.verdict).rstrip("\n"))
+            say(plan_text(going.plan, PlanHeader(app=str(self._key)), meant(going.verdict)).rstrip("\n"))
             self._approve(offered, missing, asked=asked)
             self._ask(yes=yes)
             self._carry_out(self._look())
@@ -236,6 +238,17 @@ class Deletion:
             raise carried.error
         if carried.cancelled:
             fail("stopped before its end: another controller took over; run it again")
+
+
+def meant(verdict: Verdict) -> Verdict:
+    """Without the question whether so much is to go: just that was asked for."""
+    from trimtab.model.diagnostics import Severity
+    from trimtab.model.plan import Decision
+
+    left = tuple(found for found in verdict.diagnostics if found.code != "TT3202")
+    if verdict.decision is Decision.DENY or any(found.severity is Severity.ERROR for found in left):
+        return verdict
+    return replace(verdict, decision=Decision.GO, diagnostics=left, waits_for="")
 
 
 def _given(name: str, approved: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -66,9 +67,14 @@ class Lines:
         """A line of a build or pull."""
 
     def write(self, text: str) -> None:
-        """Print one line."""
-        sys.stdout.write(plain(text) + "\n")
-        sys.stdout.flush()
+        """Print one line; when nobody reads them any more (a pipe to ``head``), what was begun goes on all the same."""
+        try:
+            sys.stdout.write(plain(text) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 class Screen(Lines):
