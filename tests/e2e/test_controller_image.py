@@ -136,7 +136,15 @@ def installed(scope: EngineScope, tmp_path: Path, engine_url: str) -> Iterator[I
 
 def test_the_image_is_built_and_does_its_work_in_a_container(installed: Installed) -> None:
     said = installed.outside.trimtab(
-        "apply", "--repo", str(installed.repo.remote), "--path", "manifests", "--yes", timeout_s=400.0
+        # Who waited until it runs well would hold the lock that it needs for that.
+        "apply",
+        "--repo",
+        str(installed.repo.remote),
+        "--path",
+        "manifests",
+        "--yes",
+        "--no-wait",
+        timeout_s=400.0,
     )
     assert said.code == 0, said.text
     found = installed.inspect()
